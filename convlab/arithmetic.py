@@ -1,0 +1,228 @@
+"""The arithmetic of a convolution, in integers: sizes, weights, multiply-adds and reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Pair = tuple[int, int]
+
+
+def _whole(name: str, value: object, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name}={value!r} must be a whole number of at least {least}")
+    return value
+
+
+def _pair(name: str, value: object, least: int) -> Pair:
+    """One whole number for both axes, or (height, width), as PyTorch reads it."""
+    if not isinstance(value, (tuple, list)):
+        return (_whole(name, value, least),) * 2
+    if len(value) != 2:
+        raise ValueError(f"{name}={value!r} must be one number or a pair (height, width)")
+    return tuple(_whole(name, part, least) for part in value)
+
+
+@dataclass(frozen=True)
+class ConvSpec:
+    """A two-dimensional convolution, described by PyTorch's own parameters.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels of the input and of the output (one filter for each output channel).
+    kernel_size, stride, dilation : int or (int, int)
+        One value for both axes or (height, width), in pixels. Stored as a pair.
+    padding : int, (int, int), "same" or "valid"
+        Zeros added on each side. ``"same"`` keeps height and width and asks for stride 1;
+        where the total is odd, the extra zero goes to the bottom and right. ``"valid"`` adds none.
+    groups : int
+        Number of independent groups of channels; divides both channel counts.
+    bias : bool
+        Whether each filter adds a learned constant.
+
+    Raises
+    ------
+    ValueError
+        For a value that no convolution can have; the message carries its name and value.
+
+    References
+    ----------
+    Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016.
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel_size: int | Pair
+    stride: int | Pair = 1
+    padding: int | Pair | str = 0
+    dilation: int | Pair = 1
+    groups: int = 1
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("in_channels", "out_channels", "groups"):
+            _whole(name, getattr(self, name), 1)
+        for name in ("kernel_size", "stride", "dilation"):
+            object.__setattr__(self, name, _pair(name, getattr(self, name), 1))
+        if not isinstance(self.padding, str):
+            object.__setattr__(self, "padding", _pair("padding", self.padding, 0))
+        elif self.padding not in ("same", "valid"):
+            raise ValueError(f'padding={self.padding!r} must be numbers, "same" or "valid"')
+        elif self.padding == "same" and self.stride != (1, 1):
+            raise ValueError(f'padding="same" needs stride=1, not stride={self.stride}')
+        if not isinstance(self.bias, bool):
+            raise ValueError(f"bias={self.bias!r} must be True or False")
+        for name in ("in_channels", "out_channels"):
+            if getattr(self, name) % self.groups:
+                raise ValueError(f"groups={self.groups} must divide {name}={getattr(self, name)}")
+
+    @property
+    def effective_kernel_size(self) -> Pair:
+        """Pixels from the first tap to the last, gaps included: k + (k - 1)(d - 1) per axis."""
+        sizes = zip(self.kernel_size, self.dilation, strict=True)
+        return tuple(k + (k - 1) * (d - 1) for k, d in sizes)
+
+    @property
+    def padding_amounts(self) -> tuple[Pair, Pair]:
+        """Zeros added as ((top, bottom), (left, right))."""
+        if self.padding == "valid":
+            return (0, 0), (0, 0)
+        if self.padding == "same":
+            totals = (size - 1 for size in self.effective_kernel_size)
+            return tuple((total // 2, total - total // 2) for total in totals)
+        return tuple((amount, amount) for amount in self.padding)
+
+    @property
+    def weight_shape(self) -> tuple[int, int, int, int]:
+        """(out_channels, in_channels / groups, kernel height, kernel width)."""
+        return self.out_channels, self.in_channels // self.groups, *self.kernel_size
+
+    @property
+    def num_weights(self) -> int:
+        """Weights, without biases."""
+        out_channels, in_channels, height, width = self.weight_shape
+        return out_channels * in_channels * height * width
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights and biases."""
+        return self.num_weights + self.bias * self.out_channels
+
+    def output_size(self, input_size: int | Pair) -> Pair:
+        """(height, width) of the output for an input of (height, width) pixels.
+
+        Raises
+        ------
+        ValueError
+            If the padded input is smaller than the effective kernel.
+        """
+        input_size = _pair("input_size", input_size, 1)
+        padded = [n + sum(p) for n, p in zip(input_size, self.padding_amounts, strict=True)]
+        reach = self.effective_kernel_size
+        if padded[0] < reach[0] or padded[1] < reach[1]:
+            raise ValueError(
+                f"input {input_size[0]}×{input_size[1]} ({padded[0]}×{padded[1]} with padding) is "
+                f"smaller than the effective kernel {reach[0]}×{reach[1]} "
+                f"(kernel_size={self.kernel_size}, dilation={self.dilation})"
+            )
+        axes = zip(padded, reach, self.stride, strict=True)
+        return tuple((n - k) // s + 1 for n, k, s in axes)
+
+    def macs(self, input_size: int | Pair) -> int:
+        """Multiply-adds for one image of (height, width) pixels; biases are not counted."""
+        height, width = self.output_size(input_size)
+        return self.num_weights * height * width
+
+    def module(self) -> nn.Conv2d:
+        """The layer itself, with PyTorch's random initial weights."""
+        from torch import nn
+
+        return nn.Conv2d(
+            self.in_channels,
+            self.out_channels,
+            self.kernel_size,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+            bias=self.bias,
+        )
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """What one output of a stack sees of its input; each value is (height, width), in pixels.
+
+    ``size`` is the bounding box of the field, ``stride`` the step in the input between neighbouring
+    outputs, ``padding`` how far the field of the first output begins before the input's first
+    pixel, and ``center`` the middle of that field (0 is the middle of the first pixel).
+    """
+
+    size: Pair
+    stride: Pair
+    padding: Pair
+
+    @property
+    def center(self) -> tuple[float, float]:
+        sides = zip(self.size, self.padding, strict=True)
+        return tuple((size - 1) / 2 - before for size, before in sides)
+
+
+def receptive_field(specs: Iterable[ConvSpec]) -> tuple[ReceptiveField, ...]:
+    """Receptive field after each layer of a stack; the last entry is that of the whole stack.
+
+    References
+    ----------
+    Araujo, Norris and Sim, "Computing receptive fields of convolutional neural networks",
+    Distill, 2019.
+    """
+    size, stride, padding = [1, 1], [1, 1], [0, 0]
+    fields = []
+    for spec in specs:
+        for axis in (0, 1):
+            size[axis] += (spec.effective_kernel_size[axis] - 1) * stride[axis]
+            padding[axis] += spec.padding_amounts[axis][0] * stride[axis]
+            stride[axis] *= spec.stride[axis]
+        fields.append(ReceptiveField(tuple(size), tuple(stride), tuple(padding)))
+    if not fields:
+        raise ValueError("specs is empty: a receptive field needs at least one layer")
+    return tuple(fields)
+
+
+def _rates(rates: Sequence[int]) -> tuple[int, ...]:
+    if not rates:
+        raise ValueError("rates is empty: give one dilation rate for each layer")
+    return tuple(_whole("rates", rate, 1) for rate in rates)
+
+
+def tap_offsets(rates: Sequence[int], kernel_size: int = 3) -> tuple[int, ...]:
+    """Input pixels along one axis that reach one output of a stack of dilated layers.
+
+    Offsets, in order, from the first pixel touched; a skipped number is a pixel never looked at.
+    """
+    taps = range(_whole("kernel_size", kernel_size, 1))
+    layers = ([tap * rate for tap in taps] for rate in _rates(rates))
+    return tuple(sorted({sum(chosen) for chosen in product(*layers)}))
+
+
+def hdc_distances(rates: Sequence[int]) -> tuple[int, ...]:
+    """M_1 … M_n of hybrid dilated convolution: the largest distance between taps, layer by layer.
+
+    M_n = r_n and M_i = max(M_{i+1} - 2 r_i, 2 r_i - M_{i+1}, r_i). The paper asks for M_2 <= k.
+
+    References
+    ----------
+    Wang et al., "Understanding convolution for semantic segmentation", 2018, equation 2.
+    """
+    rates = _rates(rates)
+    distances = [rates[-1]]
+    for rate in reversed(rates[:-1]):
+        after = distances[0]
+        distances.insert(0, max(after - 2 * rate, 2 * rate - after, rate))
+    return tuple(distances)

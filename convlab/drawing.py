@@ -1,0 +1,233 @@
+"""Numbers and tensors drawn on axes.
+
+Every ``draw_…`` takes the axes first and returns them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import TwoSlopeNorm
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from convlab.arithmetic import ConvSpec
+from convlab.picture import EMPTY, INK, INPUT, KERNEL, LABEL, MUTED, OUTPUT, SMALL, TITLE
+from convlab.reach import MeasuredField
+
+DIVERGING = "PuOr_r"  # negative purple, positive orange: safe for every common colour blindness
+
+
+def times(size: Sequence[int]) -> str:
+    """(3, 5) as "3×5"."""
+    return "×".join(map(str, size))
+
+
+def _plane(image: Tensor | np.ndarray) -> np.ndarray:
+    """(H, W) or (H, W, 3) from a tensor (1, C, H, W), (C, H, W) or (H, W)."""
+    array = image.detach().cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
+    while array.ndim > 2 and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim == 3 and array.shape[0] == 3:
+        array = array.transpose(1, 2, 0)
+    if array.ndim != 2 and array.shape[2:] != (3,):
+        raise ValueError(f"an image has 1 or 3 channels and one item, not shape {tuple(image.shape)}")
+    return array
+
+
+def _frame(ax: Axes, title: str, colour: str = INK) -> Axes:
+    ax.set_title(title, fontsize=TITLE, color=colour, pad=7)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set(edgecolor=colour, linewidth=2)
+    return ax
+
+
+def _grid(ax: Axes, height: int, width: int) -> None:
+    """Limits with row 0 on top, as images have them, so that pixel (row, column) is a unit square."""
+    ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal")
+
+
+def draw_photo(ax: Axes, image: Tensor, title: str = "", *, colour: str = INPUT) -> Axes:
+    """A photo with values in [0, 1]."""
+    plane = _plane(image).clip(0, 1)
+    ax.imshow(plane, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+    _grid(ax, *plane.shape[:2])
+    return _frame(ax, title or f"photo {times(plane.shape[:2])}", colour)
+
+
+def draw_kernel(ax: Axes, kernel: Tensor, dilation: int = 1, title: str = "") -> Axes:
+    """A kernel (height, width) with its gaps: taps coloured by weight, gaps hatched."""
+    weights = _plane(kernel)
+    spec = ConvSpec(1, 1, weights.shape, dilation=dilation)
+    reach = spec.effective_kernel_size
+    spread = np.full(reach, np.nan)
+    spread[:: spec.dilation[0], :: spec.dilation[1]] = weights
+    limit = max(np.abs(weights).max(), 1e-9)
+    ax.set_facecolor(EMPTY)
+    norm = TwoSlopeNorm(0, -limit, limit)
+    shades = ax.imshow(spread, cmap=DIVERGING, norm=norm, interpolation="nearest", aspect="auto")
+    _grid(ax, *reach)
+    if max(reach) <= 25:
+        rows, columns = np.arange(reach[0] + 1) - 0.5, np.arange(reach[1] + 1) - 0.5
+        lines = [[(-0.5, y), (reach[1] - 0.5, y)] for y in rows]
+        lines += [[(x, -0.5), (x, reach[0] - 0.5)] for x in columns]
+        ax.add_collection(LineCollection(lines, colors="white", linewidths=1), autolim=False)
+    if max(reach) <= 9:
+        for (row, column), weight in np.ndenumerate(spread):
+            if not np.isnan(weight):
+                dark = np.mean(shades.to_rgba(weight)[:3]) < 0.55
+                text = f"{weight:.2f}".rstrip("0").rstrip(".") if weight % 1 else f"{weight:.0f}"
+                ax.text(
+                    column,
+                    row,
+                    text,
+                    ha="center",
+                    va="center",
+                    fontsize=TITLE if max(reach) <= 5 else SMALL,
+                    color="white" if dark else INK,
+                )
+    default = f"kernel {times(weights.shape)}"
+    if reach != weights.shape:
+        default += f", spans {times(reach)}"
+    return _frame(ax, title or default, KERNEL)
+
+
+def draw_map(ax: Axes, values: Tensor, title: str = "", *, within: Sequence[int] | None = None) -> Axes:
+    """A feature map in greys: zero is mid-grey where there are negative values, else black.
+
+    With `within` = (height, width), the map keeps the scale of an image of that size, centred.
+    """
+    plane = _plane(values)
+    limit = max(float(np.quantile(np.abs(plane), 0.99)), 1e-9)
+    low, high = (-limit, limit) if plane.min() < -1e-6 else (0, max(1.0, limit))
+    height, width = within or plane.shape
+    top, left = (height - plane.shape[0]) / 2 - 0.5, (width - plane.shape[1]) / 2 - 0.5
+    extent = (left, left + plane.shape[1], top + plane.shape[0], top)
+    ax.set_facecolor(EMPTY)
+    ax.imshow(plane, cmap="gray", vmin=low, vmax=high, interpolation="nearest", extent=extent, aspect="auto")
+    _grid(ax, height, width)
+    return _frame(ax, title or f"output {times(plane.shape)}", OUTPUT)
+
+
+def draw_footprint(ax: Axes, spec: ConvSpec, at: Sequence[int]) -> Axes:
+    """Where the taps of a kernel fall on a photo for the output at (row, column)."""
+    corners = zip(at, spec.stride, spec.padding_amounts, strict=True)
+    top, left = (place * stride - before for place, stride, (before, _) in corners)
+    height, width = spec.effective_kernel_size
+    rows = top + np.arange(spec.kernel_size[0]) * spec.dilation[0]
+    columns = left + np.arange(spec.kernel_size[1]) * spec.dilation[1]
+    box = {"fill": False, "joinstyle": "miter"}
+    ax.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, edgecolor="white", linewidth=4, **box))
+    ax.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, edgecolor=KERNEL, linewidth=2, **box))
+    x, y = np.meshgrid(columns, rows)
+    ax.scatter(x, y, s=26, marker="s", color=KERNEL, edgecolors="white", linewidths=0.8, zorder=3)
+    return ax
+
+
+def draw_support(ax: Axes, image: Tensor, field: MeasuredField, title: str = "") -> Axes:
+    """Input pixels that reach one output, over the photo: touched in full colour, holes dark."""
+    plane = _plane(image).clip(0, 1)
+    plane = np.repeat(plane[..., None], 3, axis=2) if plane.ndim == 2 else plane
+    tint = np.array([1.0, 0.62, 0.25])
+    shown = 0.45 * plane + 0.5
+    (top, height), (left, width) = _box(field)
+    inside = np.zeros(field.support.shape, bool)
+    inside[top : top + height, left : left + width] = True
+    shown[inside] = 0.25 * plane[inside]
+    shown[field.support] = 0.45 * plane[field.support] + 0.55 * tint
+    ax.imshow(shown, interpolation="nearest", aspect="auto")
+    _grid(ax, *plane.shape[:2])
+    ax.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor=KERNEL, linewidth=2))
+    return _frame(ax, title or f"{field.support.sum():,} of {height * width:,} pixels touched", INPUT)
+
+
+def _box(field: MeasuredField) -> list[tuple[int, int]]:
+    centres = zip(field.center, field.size, strict=True)
+    return [(round(middle - (size - 1) / 2), size) for middle, size in centres]
+
+
+def draw_heat(ax: Axes, values: Tensor | np.ndarray, title: str = "") -> Axes:
+    """How much each pixel counts, from none (white) to most (dark)."""
+    plane = _plane(values)
+    shown = np.where(plane > 0, plane, np.nan)
+    ax.set_facecolor("white")
+    ax.imshow(shown, cmap="YlOrBr", vmin=0, interpolation="nearest", aspect="auto")
+    _grid(ax, *plane.shape)
+    return _frame(ax, title, INPUT)
+
+
+def draw_paths(ax: Axes, rates: Sequence[int], kernel_size: int = 3, title: str = "") -> Axes:
+    """A stack along one axis: every path from one output (top) to the input pixels (bottom)."""
+    reached, lines, dots = {0}, [], [(0, len(rates))]
+    taps = np.arange(kernel_size) - (kernel_size - 1) // 2
+    for level, rate in zip(range(len(rates), 0, -1), reversed(rates), strict=True):
+        steps = {(here, int(here + tap * rate)) for here in reached for tap in taps}
+        lines += [[(here, level), (there, level - 1)] for here, there in steps]
+        reached = {there for _, there in steps}
+        dots += [(there, level - 1) for there in reached]
+    first, last = min(reached), max(reached)
+    size = float(np.clip(300 / (last - first + 1), 2.5, 11))
+    holes = sorted(set(range(first, last + 1)) - reached)
+    ax.add_collection(LineCollection(lines, colors=MUTED, linewidths=0.8, alpha=0.6), autolim=False)
+    ax.plot(*zip(*dots, strict=True), "o", color=KERNEL, markersize=size)
+    ax.plot(holes, [0] * len(holes), "o", color="white", markeredgecolor=INK, markersize=size)
+    ax.plot(0, len(rates), "s", color=OUTPUT, markersize=size + 3)
+    margin = 0.06 * (last - first + 1) + 0.5
+    ax.set(xlim=(first - margin, last + margin), ylim=(-0.35, len(rates) + 0.35))
+    _frame(ax, title or f"{len(reached)} of {last - first + 1} along one axis")
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    for level, rate in enumerate(rates, start=1):
+        ax.text(first - margin, level - 0.42, f"rate {rate}", fontsize=LABEL, color=INK)
+    return ax
+
+
+def draw_bars(ax: Axes, values: Mapping[str, float], title: str = "", *, colours: Sequence[str] = ()) -> Axes:
+    """Horizontal bars, the first on top, each with its number."""
+    names = list(values)
+    places = range(len(names))
+    ax.barh(places, list(values.values()), color=list(colours) or KERNEL, height=0.62)
+    for place, value in zip(places, values.values(), strict=True):
+        ax.text(value, place, f" {value:,}", va="center", fontsize=LABEL, color=INK)
+    ax.set(xlim=(0, 1.35 * max(values.values())), ylim=(len(names) - 0.4, -0.6))
+    _frame(ax, title)
+    ax.set_yticks(list(places), names, fontsize=LABEL)
+    ax.tick_params(length=0)
+    for side in ("top", "right", "bottom"):
+        ax.spines[side].set_visible(False)
+    return ax
+
+
+def draw_growth(ax: Axes, sizes: Mapping[str, Sequence[int]], depth: int, colours: Sequence[str]) -> Axes:
+    """Receptive field (pixels along one axis) after each layer, for several stacks."""
+    for (name, values), colour in zip(sizes.items(), colours, strict=True):
+        layers = range(1, len(values) + 1)
+        ax.plot(layers, values, "o-", color=colour, linewidth=2, markersize=5, alpha=0.35)
+        ax.plot(layers[:depth], values[:depth], "o-", color=colour, linewidth=3, markersize=7)
+        ax.annotate(
+            f"{name}: {values[depth - 1]}",
+            (depth, values[depth - 1]),
+            xytext=(-8, 6),
+            ha="right",
+            textcoords="offset points",
+            fontsize=LABEL,
+            color=colour,
+            weight="bold",
+        )
+    most = max(max(values) for values in sizes.values())
+    longest = max(map(len, sizes.values()))
+    _frame(ax, "receptive field, pixels along one axis")
+    ax.set(xlim=(-0.6, longest + 0.4), ylim=(2.2, 2.2 * most), yscale="log")
+    ax.set_xticks(range(1, longest + 1), map(str, range(1, longest + 1)), fontsize=LABEL)
+    powers = [2**power for power in range(2, 12) if 2**power < 2 * most]
+    ax.set_yticks(powers, map(str, powers), fontsize=LABEL)
+    ax.minorticks_off()
+    ax.set_xlabel("layers", fontsize=LABEL, labelpad=2)
+    for spine in ax.spines.values():
+        spine.set(edgecolor=MUTED, linewidth=1)
+    return ax

@@ -1,0 +1,101 @@
+"""Named kernels, each built from what it means rather than copied as numbers."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import torch
+from torch import Tensor
+
+
+def _convolve(first: Tensor, second: Tensor) -> Tensor:
+    """One-dimensional convolution of two short kernels (the kernel of doing one after the other)."""
+    padded = torch.nn.functional.pad(first, (len(second) - 1,) * 2)
+    return padded.unfold(0, len(second), 1) @ second.flip(0)
+
+
+def _binomial(size: int) -> Tensor:
+    """A row of Pascal's triangle: repeated averaging of neighbours, the integer bell curve."""
+    return reduce(_convolve, [torch.ones(2)] * (size - 1), torch.ones(1))
+
+
+def _centred(values: Tensor, size: int) -> Tensor:
+    return torch.nn.functional.pad(values, ((size - len(values)) // 2,) * 2)
+
+
+def identity(size: int) -> Tensor:
+    """Looks at the middle pixel only."""
+    middle = _centred(torch.ones(1), size)
+    return torch.outer(middle, middle)
+
+
+def box_blur(size: int) -> Tensor:
+    """The mean of all pixels under the kernel."""
+    return torch.full((size, size), 1 / size**2)
+
+
+def gaussian_blur(size: int) -> Tensor:
+    """A mean that trusts near pixels more; standard deviation of size / 5 pixels."""
+    offsets = torch.arange(size) - (size - 1) / 2
+    bell = torch.exp(-(offsets**2) / (2 * (size / 5) ** 2))
+    bell = bell / bell.sum()
+    return torch.outer(bell, bell)
+
+
+def sharpen(size: int) -> Tensor:
+    """The pixel plus what a blur would take away from it."""
+    return 2 * identity(size) - gaussian_blur(size)
+
+
+def sobel_x(size: int) -> Tensor:
+    """Right minus left, averaged along the vertical: answers to vertical edges (Sobel, 1968)."""
+    slope = _convolve(_binomial(size - 2), torch.tensor([-1.0, 0.0, 1.0]))
+    return torch.outer(_binomial(size), slope)
+
+
+def sobel_y(size: int) -> Tensor:
+    """Below minus above, averaged along the horizontal: answers to horizontal edges."""
+    return sobel_x(size).T
+
+
+def laplacian(size: int) -> Tensor:
+    """Second difference across plus second difference down: the neighbours minus the middle."""
+    inner = _binomial(size - 2)
+    bend = _convolve(inner, torch.tensor([1.0, -2.0, 1.0]))
+    across = torch.outer(_centred(inner, size), bend)
+    return across + across.T
+
+
+def emboss(size: int) -> Tensor:
+    """The pixel plus the slope along the diagonal, as if lit from the bottom right."""
+    offsets = torch.arange(size) - (size - 1) / 2
+    return identity(size) + offsets[:, None] + offsets[None, :]
+
+
+KERNELS = {
+    "identity": identity,
+    "box blur": box_blur,
+    "Gaussian blur": gaussian_blur,
+    "sharpen": sharpen,
+    "Sobel x": sobel_x,
+    "Sobel y": sobel_y,
+    "Laplacian": laplacian,
+    "emboss": emboss,
+}
+
+
+def kernel(name: str, size: int = 3) -> Tensor:
+    """The named kernel as a tensor of shape (size, size).
+
+    Parameters
+    ----------
+    name : str
+        One of ``KERNELS``.
+    size : int
+        Height and width in pixels: odd and at least 3.
+    """
+    if name not in KERNELS:
+        raise ValueError(f"name={name!r} must be one of: {', '.join(KERNELS)}")
+    if not isinstance(size, int) or size < 3 or size % 2 == 0:
+        raise ValueError(f"size={size!r} must be an odd whole number of at least 3")
+    return KERNELS[name](size)
