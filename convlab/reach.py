@@ -1,7 +1,7 @@
 """What any torch module sees: its receptive field, measured pixel by pixel.
 
 The structural field answers "which input pixels can change this output at all?". The module runs
-once on shapes alone while its operations are noted down; then the chosen output is traced back
+once while its operations are noted down; then the chosen output is traced back
 through them, each operation answering only which of its inputs it looked at. No weight, dead ReLU
 or cancellation can hide a pixel that way.
 """
@@ -146,14 +146,18 @@ def measure_receptive_field(
     return MeasuredField(place, support, stride, clipped, lambda: _gradient(module, shape, chosen))
 
 
+def _state(module: nn.Module) -> dict[str, Tensor]:
+    """Stand-ins for parameters and buffers, so that a run changes none of the module's own."""
+    state = {name: value.detach() for name, value in module.named_parameters()}
+    return state | {name: value.clone() for name, value in module.named_buffers()}
+
+
 def _gradient(module: nn.Module, shape: tuple[int, ...], chosen: tuple) -> np.ndarray:
     like = next(module.parameters(), torch.empty(0))
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(like)
-    state = {name: value.detach() for name, value in module.named_parameters()}
-    state |= {name: value.clone() for name, value in module.named_buffers()}
     with torch.enable_grad(), torch.random.fork_rng(devices=[]):
         noise.requires_grad_()
-        output = torch.func.functional_call(module, state, (noise,))
+        output = torch.func.functional_call(module, _state(module), (noise,))
         (gradient,) = torch.autograd.grad(output[chosen].sum(), noise)
     return gradient.abs().sum((0, 1)).double().cpu().numpy()
 
@@ -169,10 +173,12 @@ def _pair(values: list[int]) -> Place:
 # Operations that only move values about, or mix them with weights that are never negative: torch's
 # own gradient of them, where it is not zero, says what they looked at. So does that of any view.
 _MOVES = frozenset(
-    "_adaptive_avg_pool2d _to_copy _unsafe_view cat clone constant_pad_nd copy cumsum flip gather "
+    "_adaptive_avg_pool2d _to_copy _unsafe_view cat channel_shuffle clone constant_pad_nd copy cumsum flip gather "
     "index index_select pixel_shuffle pixel_unshuffle reflection_pad2d repeat replication_pad2d "
     "roll stack upsample_bilinear2d upsample_nearest2d".split()
 )
+# Acts on each element alone, though torch does not tag it so.
+_POINTWISE = frozenset("copy hardswish hardsigmoid".split())
 _PADS = frozenset("constant_pad_nd reflection_pad2d replication_pad2d".split())
 _RESIZES = frozenset("pixel_shuffle pixel_unshuffle upsample_bilinear2d upsample_nearest2d".split())
 _POOLS = frozenset("avg_pool2d max_pool2d_with_indices".split())
@@ -213,18 +219,11 @@ class _Tape(TorchDispatchMode):
         return False
 
     def record(self, module: nn.Module, shape: tuple[int, ...]) -> Tensor:
-        def stand_in(value: Tensor) -> Tensor:
-            # Whole numbers may be indices, whose values decide what is looked at.
-            return torch.empty_like(value, device="meta") if value.is_floating_point() else value.clone()
-
-        state = dict(module.named_parameters()) | dict(module.named_buffers())
-        dtype = next((p.dtype for p in module.parameters()), torch.float32)
-        self.pixels = torch.empty(shape, device="meta", dtype=dtype)
+        like = next(module.parameters(), torch.empty(0))
+        self.pixels = torch.zeros(shape).to(like)
         self.steps[id(self.pixels)] = (Fraction(1), Fraction(1))
-        with torch.no_grad():
-            state = {name: stand_in(value.detach()) for name, value in state.items()}
-            with self:
-                return torch.func.functional_call(module, state, (self.pixels,))
+        with torch.no_grad(), torch.random.fork_rng(devices=[]), self:
+            return torch.func.functional_call(module, _state(module), (self.pixels,))
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -294,7 +293,7 @@ class _Tape(TorchDispatchMode):
             yield sources[0], self._window(operation, mark, mark.shape[1])
         elif "batch_norm" in name or name == "native_dropout":
             yield sources[0], mark
-        elif torch.Tag.pointwise in operation.function.tags or name == "copy":
+        elif torch.Tag.pointwise in operation.function.tags or name in _POINTWISE:
             for source in sources:
                 yield source, mark.sum_to_size(source.shape)
         elif operation.function.is_view or name in _MOVES:
@@ -357,9 +356,7 @@ def _by_gradient(operation: _Operation, marks: list) -> Iterator[tuple[Tensor, T
     stand_ins = {id(source): torch.zeros(source.shape, requires_grad=True) for source in operation.sources}
 
     def real(value: object) -> object:
-        if not isinstance(value, Tensor) or not value.is_meta:
-            return value
-        return stand_ins.get(id(value), torch.zeros(value.shape))
+        return stand_ins.get(id(value), value.cpu()) if isinstance(value, Tensor) else value
 
     arguments = {name: tree_map(real, value) for name, value in operation.arguments.items()}
     arguments.pop("device", None)
