@@ -149,15 +149,14 @@ def _sentence(field: MeasuredField, rates: Sequence[int], kernel_size: int) -> s
 def _verdict(field: MeasuredField, rates: Sequence[int], kernel_size: int) -> str:
     distances = hdc_distances(rates)
     dense = field.coverage == 1
-    seen = (
-        "no holes" if dense else f"holes, the largest distance between touched rows is {field.largest_gap[0]}"
-    )
-    if len(rates) < 2:
+    seen = "no holes" if dense else f"holes, touched rows up to {field.largest_gap[0]} apart"
+    if len(rates) == 1:
         return f"Measured: {seen}."
     passes = distances[1] <= kernel_size
-    rule = f"M_2 = {distances[1]} {'≤' if passes else '>'} {kernel_size}: the paper's rule {'passes' if passes else 'fails'} it"
+    rule = f"M₂ = {distances[1]} {'≤' if passes else '>'} {kernel_size}, so the paper's rule "
+    rule += "promises no holes" if passes else "warns of holes"
     verdict = "They agree." if passes == dense else "Rule and measurement disagree."
-    return f"{rule}. M_1 = {distances[0]}. Measured: {seen}. {verdict}"
+    return f"{rule} (M₁ = {distances[0]}). Measured: {seen}. {verdict}"
 
 
 DEPTHS = 8
@@ -186,7 +185,7 @@ def show_depth(
     photo = draw_photo(
         axes["photo"], image, f"after {depth} layers of {kernel_size}×{kernel_size}", colour=INK
     )
-    for (name, values), colour in zip(sizes.items(), colours, strict=True):
+    for values, colour in zip(sizes.values(), colours, strict=True):
         side = values[depth - 1]
         corner = ((width - side) / 2 - 0.5, (height - side) / 2 - 0.5)
         photo.add_patch(Rectangle(corner, side, side, fill=False, edgecolor="white", linewidth=5))

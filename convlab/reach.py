@@ -173,7 +173,7 @@ def _pair(values: list[int]) -> Place:
 # Operations that only move values about, or mix them with weights that are never negative: torch's
 # own gradient of them, where it is not zero, says what they looked at. So does that of any view.
 _MOVES = frozenset(
-    "_adaptive_avg_pool2d _to_copy _unsafe_view cat channel_shuffle clone constant_pad_nd copy cumsum flip gather "
+    "_adaptive_avg_pool2d _to_copy _unsafe_view cat channel_shuffle clone constant_pad_nd cumsum flip gather "
     "index index_select pixel_shuffle pixel_unshuffle reflection_pad2d repeat replication_pad2d "
     "roll stack upsample_bilinear2d upsample_nearest2d".split()
 )

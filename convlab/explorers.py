@@ -1,0 +1,196 @@
+"""Controls that redraw a picture: live beside a kernel, and rendered ahead to live without one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from html import escape
+from itertools import product
+from math import prod
+
+import ipywidgets as widgets
+
+from convlab.picture import Picture
+
+WIDTH = "1100px"
+MOST_FRAMES = 200
+
+
+class Explorer:
+    """A picture under controls, each of which offers only values that are legal.
+
+    Parameters
+    ----------
+    draw : callable
+        ``draw(**values, figure=None) -> Picture``. Pure: the same values give the same picture,
+        whichever figure it is drawn over. The defaults of its arguments are where controls start.
+    **choices : range, list, tuple or mapping
+        For each control the values that it offers: a range becomes a slider, up to four values
+        become buttons, more become a menu. A mapping gives each value a label.
+
+    Notes
+    -----
+    A stored notebook keeps the picture and its sentence, never the state of a widget. What is used
+    here works alike in ipywidgets 7.7.1 and 8, but for :meth:`kernel_free`, which needs 8.
+    """
+
+    def __init__(self, draw: Callable[..., Picture], **choices: Iterable | Mapping[str, object]) -> None:
+        self._draw = draw
+        self.choices = {name: _labelled(name, values) for name, values in choices.items()}
+        self._sliders = {name for name, values in choices.items() if isinstance(values, range)}
+        self._starts = {}
+        parameters = inspect.signature(draw).parameters
+        for name, offered in self.choices.items():
+            values = list(offered.values())
+            start = parameters[name].default if name in parameters else None
+            self._starts[name] = start if start in values else values[0]
+        self._controls = self._new_controls()
+        self._picture = draw(**self.values)
+        self._image = widgets.Image(format="jpeg", layout=_picture_layout())
+        self._caption = widgets.HTML()
+        self._show()
+        for control in self._controls.values():
+            control.observe(self._redraw, "value")
+        self.widget = widgets.VBox([_row(self._controls.values()), self._image, self._caption])
+
+    @property
+    def values(self) -> dict[str, object]:
+        """Where the controls stand."""
+        return {name: control.value for name, control in self._controls.items()}
+
+    @property
+    def picture(self) -> Picture:
+        """What is shown now, on a figure of its own."""
+        return self._draw(**self.values)
+
+    @property
+    def sentence(self) -> str:
+        """What the picture shows now, in words."""
+        return self._picture.alt
+
+    def set(self, **values: object) -> Explorer:
+        """Move controls, as a reader would.
+
+        Raises
+        ------
+        ValueError
+            For a control or value that is not offered; no control has moved then.
+        """
+        for name, value in values.items():
+            if name not in self.choices:
+                raise ValueError(f"{name!r} is not a control: there are {', '.join(self.choices)}")
+            if value not in self.choices[name].values():
+                offered = ", ".join(self.choices[name])
+                raise ValueError(f"{name}={value!r} is not offered: choose from {offered}")
+        for name, value in values.items():
+            self._controls[name].value = value
+        return self
+
+    def kernel_free(self, **choices: Iterable) -> widgets.VBox:
+        """The same explorer with every picture drawn ahead, which works without a kernel.
+
+        Parameters
+        ----------
+        **choices
+            Values to keep of a control; all of them unless given.
+
+        Raises
+        ------
+        ValueError
+            If the controls have more than ``MOST_FRAMES`` states together.
+        """
+        kept = dict(self.choices)
+        for name, values in choices.items():
+            if name not in kept:
+                raise ValueError(f"{name!r} is not a control: there are {', '.join(kept)}")
+            wanted = list(values)
+            kept[name] = {label: value for label, value in kept[name].items() if value in wanted}
+            if len(kept[name]) != len(wanted) or not wanted:
+                raise ValueError(f"{name}={values!r} must be some of: {', '.join(self.choices[name])}")
+        frames = prod(len(offered) for offered in kept.values())
+        if frames > MOST_FRAMES:
+            raise ValueError(
+                f"{frames} pictures are more than {MOST_FRAMES}: keep fewer values of "
+                + ", ".join(f"{name} ({len(offered)})" for name, offered in kept.items())
+            )
+        controls = self._new_controls(kept)
+        figure = None
+        leaves = []
+        for values in product(*(offered.values() for offered in kept.values())):
+            picture = self._draw(**dict(zip(kept, values, strict=True)), figure=figure)
+            figure = picture.figure
+            image = widgets.Image(value=picture.encode("jpeg"), format="jpeg", layout=_picture_layout())
+            leaves.append(widgets.VBox([image, widgets.HTML(_as_html(picture.alt))]))
+        # From the last control inwards to the first: one level of stacks for each control.
+        for name in reversed(kept):
+            count = len(kept[name])
+            groups = [leaves[i : i + count] for i in range(0, len(leaves), count)]
+            leaves = [widgets.Stack(group, selected_index=controls[name].index) for group in groups]
+            for stack in leaves:
+                widgets.jslink((controls[name], "index"), (stack, "selected_index"))
+        return widgets.VBox([_row(controls.values()), *leaves])
+
+    def _new_controls(self, choices: Mapping | None = None) -> dict[str, widgets.Widget]:
+        controls = {}
+        for name, offered in (choices or self.choices).items():
+            options = list(offered.items())
+            start = self._starts[name]
+            kind = widgets.Dropdown
+            if name in self._sliders:
+                kind = widgets.SelectionSlider
+            elif len(options) <= 4:
+                kind = widgets.ToggleButtons
+            controls[name] = kind(
+                options=options,
+                value=start if start in offered.values() else options[0][1],
+                description=name.replace("_", " "),
+                style={"description_width": "initial"},
+            )
+            if kind is widgets.ToggleButtons:
+                controls[name].style.button_width = "auto"
+        return controls
+
+    def _redraw(self, _change: object) -> None:
+        self._picture = self._draw(**self.values, figure=self._picture.figure)
+        self._show()
+
+    def _show(self) -> None:
+        self._image.value = self._picture.encode("jpeg")
+        self._caption.value = _as_html(self._picture.alt)
+
+    def __repr__(self) -> str:
+        return self.sentence
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
+        return as_mimebundle(self.widget, self.sentence) | {"image/png": self._picture.encode("png")}
+
+
+def as_mimebundle(widget: widgets.Widget, text: str) -> dict[str, object]:
+    """What IPython shows for an object that is no widget itself: the live view, or else the text."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    return {"application/vnd.jupyter.widget-view+json": view, "text/plain": text}
+
+
+def _labelled(name: str, values: Iterable | Mapping[str, object]) -> dict[str, object]:
+    labelled = dict(values) if isinstance(values, Mapping) else {str(value): value for value in values}
+    if not labelled:
+        raise ValueError(f"{name}={values!r} offers nothing to choose from")
+    return labelled
+
+
+def _picture_layout() -> widgets.Layout:
+    return widgets.Layout(width="100%", max_width=WIDTH)
+
+
+def _row(controls: Iterable[widgets.Widget]) -> widgets.HBox:
+    spaced = []
+    for control in controls:
+        control.layout.margin = "2px 24px 2px 0"
+        control.layout.width = "auto"
+        spaced.append(control)
+    return widgets.HBox(spaced, layout=widgets.Layout(flex_flow="row wrap", max_width=WIDTH))
+
+
+def _as_html(sentence: str) -> str:
+    style = f"font-size: 16px; line-height: 1.45; max-width: {WIDTH}; white-space: normal"
+    return f'<div class="convlab-sentence" style="{style}">{escape(sentence)}</div>'
