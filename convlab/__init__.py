@@ -1,0 +1,31 @@
+"""Interactive lessons on the convolutions inside modern vision networks.
+
+Everything public can be imported from here; torch, matplotlib and ipywidgets are loaded only when
+something that needs them is asked for.
+"""
+
+from importlib import import_module
+
+_HOMES = {
+    "arithmetic": "ConvSpec ReceptiveField hdc_distances receptive_field tap_offsets",
+    "exercises": "Question",
+    "explorers": "Explorer",
+    "figures": "show_costs show_depth show_dilation show_field show_kernels show_maps show_photo show_rates",
+    "images": "PHOTOS photo",
+    "kernels": "KERNELS kernel",
+    "picture": "Picture",
+    "reach": "MeasuredField measure_receptive_field",
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

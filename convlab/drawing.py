@@ -61,7 +61,7 @@ def draw_photo(ax: Axes, image: Tensor, title: str = "", *, colour: str = INPUT)
 
 
 def draw_kernel(ax: Axes, kernel: Tensor, dilation: int = 1, title: str = "") -> Axes:
-    """A kernel (height, width) with its gaps: taps coloured by weight, gaps hatched."""
+    """A kernel (height, width) with its gaps: taps coloured by weight, gaps grey."""
     weights = _plane(kernel)
     spec = ConvSpec(1, 1, weights.shape, dilation=dilation)
     reach = spec.effective_kernel_size
@@ -151,13 +151,14 @@ def _box(field: MeasuredField) -> list[tuple[int, int]]:
     return [(round(middle - (size - 1) / 2), size) for middle, size in centres]
 
 
-def draw_heat(ax: Axes, values: Tensor | np.ndarray, title: str = "") -> Axes:
-    """How much each pixel counts, from none (white) to most (dark)."""
-    plane = _plane(values)
-    shown = np.where(plane > 0, plane, np.nan)
-    ax.set_facecolor("white")
-    ax.imshow(shown, cmap="YlOrBr", vmin=0, interpolation="nearest", aspect="auto")
-    _grid(ax, *plane.shape)
+def draw_heat(ax: Axes, field: MeasuredField, title: str = "") -> Axes:
+    """How strongly each pixel of a field counts, from not at all (white) to most (dark)."""
+    (top, height), (left, width) = _box(field)
+    plane = field.effective[top : top + height, left : left + width]
+    ax.imshow(
+        np.where(plane > 0, plane, np.nan), cmap="YlOrBr", vmin=0, interpolation="nearest", aspect="auto"
+    )
+    _grid(ax, height, width)
     return _frame(ax, title, INPUT)
 
 
@@ -178,12 +179,13 @@ def draw_paths(ax: Axes, rates: Sequence[int], kernel_size: int = 3, title: str 
     ax.plot(holes, [0] * len(holes), "o", color="white", markeredgecolor=INK, markersize=size)
     ax.plot(0, len(rates), "s", color=OUTPUT, markersize=size + 3)
     margin = 0.06 * (last - first + 1) + 0.5
-    ax.set(xlim=(first - margin, last + margin), ylim=(-0.35, len(rates) + 0.35))
+    room = 0.3 * (last - first + 1)  # for the labels on the left
+    ax.set(xlim=(first - room, last + margin), ylim=(-0.35, len(rates) + 0.35))
     _frame(ax, title or f"{len(reached)} of {last - first + 1} along one axis")
     for spine in ax.spines.values():
         spine.set_visible(False)
     for level, rate in enumerate(rates, start=1):
-        ax.text(first - margin, level - 0.42, f"rate {rate}", fontsize=LABEL, color=INK)
+        ax.text(first - room, level - 0.55, f"rate {rate}", fontsize=LABEL, color=INK)
     return ax
 
 
@@ -205,26 +207,19 @@ def draw_bars(ax: Axes, values: Mapping[str, float], title: str = "", *, colours
 
 def draw_growth(ax: Axes, sizes: Mapping[str, Sequence[int]], depth: int, colours: Sequence[str]) -> Axes:
     """Receptive field (pixels along one axis) after each layer, for several stacks."""
-    for (name, values), colour in zip(sizes.items(), colours, strict=True):
+    for row, ((name, values), colour) in enumerate(zip(sizes.items(), colours, strict=True)):
         layers = range(1, len(values) + 1)
         ax.plot(layers, values, "o-", color=colour, linewidth=2, markersize=5, alpha=0.35)
         ax.plot(layers[:depth], values[:depth], "o-", color=colour, linewidth=3, markersize=7)
-        ax.annotate(
-            f"{name}: {values[depth - 1]}",
-            (depth, values[depth - 1]),
-            xytext=(-8, 6),
-            ha="right",
-            textcoords="offset points",
-            fontsize=LABEL,
-            color=colour,
-            weight="bold",
-        )
+        place = {"xy": (0.03, 0.94 - 0.08 * (len(sizes) - 1 - row)), "xycoords": "axes fraction"}
+        label = f"{name}: {values[depth - 1]:,}"
+        ax.annotate(label, **place, va="top", fontsize=TITLE, color=colour, weight="bold")
     most = max(max(values) for values in sizes.values())
     longest = max(map(len, sizes.values()))
     _frame(ax, "receptive field, pixels along one axis")
-    ax.set(xlim=(-0.6, longest + 0.4), ylim=(2.2, 2.2 * most), yscale="log")
+    ax.set(xlim=(0.6, longest + 0.4), ylim=(2.2, 4 * most), yscale="log")
     ax.set_xticks(range(1, longest + 1), map(str, range(1, longest + 1)), fontsize=LABEL)
-    powers = [2**power for power in range(2, 12) if 2**power < 2 * most]
+    powers = [2**power for power in range(2, 12) if 2**power < 4 * most]
     ax.set_yticks(powers, map(str, powers), fontsize=LABEL)
     ax.minorticks_off()
     ax.set_xlabel("layers", fontsize=LABEL, labelpad=2)

@@ -134,7 +134,7 @@ def show_rates(
     figure, axes = side_by_side(figure, {"paths": 1.15, "support": 1, "heat": 1})
     draw_paths(axes["paths"], rates, kernel_size)
     draw_support(axes["support"], image, field)
-    draw_heat(axes["heat"], field.effective, "paths to each pixel: dark is many")
+    draw_heat(axes["heat"], field, "paths to each pixel")
     return Picture(figure, f"{_sentence(field, rates, kernel_size)} {_verdict(field, rates, kernel_size)}")
 
 
@@ -205,7 +205,7 @@ def show_field(image: Tensor, field: MeasuredField, *, figure: Figure | None = N
     height, width = field.size
     figure, axes = side_by_side(figure, {"support": 1, "heat": 1})
     draw_support(axes["support"], image, field)
-    draw_heat(axes["heat"], field.effective, "size of the gradient: dark is large")
+    draw_heat(axes["heat"], field, "gradient, random weights")
     return Picture(
         figure,
         f"One output reaches across {height}×{width} pixels and sees {field.support.sum():,} of "
