@@ -85,10 +85,10 @@ def show_dilation(
     spec = ConvSpec(1, 1, kernel_size, padding=padding, dilation=dilation, bias=False)
     weights = named_kernel(kernel, kernel_size)
     size = tuple(image.shape[-2:])
+    middle = tuple(n // 2 for n in spec.output_size(size))
     output = torch.nn.functional.conv2d(
         image, weights[None, None], padding=spec.padding, dilation=spec.dilation
     )
-    middle = tuple(n // 2 for n in output.shape[-2:])
     ratio = size[1] / size[0]
     figure, axes = side_by_side(figure, {"photo": ratio, "kernel": 1, "output": ratio})
     draw_footprint(draw_photo(axes["photo"], image), spec, middle)
@@ -182,9 +182,7 @@ def show_depth(
     left = boxes["photo"][2] + 1.0
     boxes["growth"] = (left, 0.65, 10.8 - left, tall)
     figure, axes = blank(figure, (11, tall + 1.15), boxes)
-    photo = draw_photo(
-        axes["photo"], image, f"after {depth} layers of {kernel_size}×{kernel_size}", colour=INK
-    )
+    photo = draw_photo(axes["photo"], image, f"depth {depth}, kernel {kernel_size}×{kernel_size}", colour=INK)
     for values, colour in zip(sizes.values(), colours, strict=True):
         side = values[depth - 1]
         corner = ((width - side) / 2 - 0.5, (height - side) / 2 - 0.5)
@@ -193,9 +191,10 @@ def show_depth(
     draw_growth(axes["growth"], sizes, depth, colours)
     reached = "; ".join(f"{name}: {values[depth - 1]}×{values[depth - 1]}" for name, values in sizes.items())
     weights = sum(spec.num_weights for spec in _stack([1] * depth, kernel_size))
+    layers = f"{depth} layer{'s' * (depth > 1)} of {kernel_size}×{kernel_size}"
     return Picture(
         figure,
-        f"After {depth} layers of {kernel_size}×{kernel_size}, one output reaches across: {reached} pixels; "
+        f"After {layers}, one output reaches across: {reached} pixels; "
         f"{weights} weights a channel in each stack.",
     )
 

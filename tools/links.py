@@ -20,7 +20,7 @@ def current_slug(root: Path) -> str:
 
 
 def rewrite(root: Path, slug: str) -> list[Path]:
-    """Replace the current slug in every link of README.md, CITATION.cff and the notebooks; the files changed."""
+    """Put the slug into every link of README.md, CITATION.cff and the notebooks; gives the files changed."""
     if not re.fullmatch(SLUG, slug):
         raise ValueError(f"repository={slug!r} must look like OWNER/NAME")
     link = re.compile(rf"(github\.com/|/gh/|/github/){re.escape(current_slug(root))}(?![A-Za-z0-9_-])")

@@ -24,8 +24,9 @@ METADATA = {
 def clean(notebook: NotebookNode) -> NotebookNode:
     """A copy of the notebook without what differs from run to run or is dead without a kernel.
 
-    Widget views and widget state go, as do timings and the versions of Python; consecutive stream outputs are joined,
-    outputs with nothing left are dropped, and cells are named cell-1, cell-2, …. Cleaning twice changes nothing more.
+    Widget views and widget state go, as do timings and the versions of Python; consecutive stream outputs are
+    joined, outputs with nothing left are dropped, and cells are named cell-1, cell-2, …
+    Cleaning twice changes nothing more.
     """
     notebook = copy.deepcopy(notebook)
     notebook.metadata = nbformat.from_dict(METADATA)

@@ -1,0 +1,41 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help lab test notebooks bench links clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
+
+lab: .venv/.installed ## install into .venv and open JupyterLab at notebooks/
+	$(BIN)/jupyter lab notebooks
+
+test: .venv/.installed .venv/ipywidgets7/.installed ## every check: style, unit and browser tests, the notebooks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+	PYTHONPATH=$(CURDIR)/.venv/ipywidgets7 $(BIN)/python -m pytest tests/test_explorers.py
+	$(BIN)/python -m pytest --nbval notebooks
+
+notebooks: .venv/.installed ## run every notebook in a fresh kernel and store its outputs
+	$(BIN)/python tools/notebooks.py
+
+bench: .venv/.installed ## measure slider latency, memory and start-up time, side by side
+	$(BIN)/python tools/bench.py
+
+links: .venv/.installed ## point the Binder and Colab links at your fork: make links REPO=owner/name
+	$(BIN)/python tools/links.py $(REPO)
+
+clean: ## remove .venv and everything else that a command made
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[lab,test]'
+	touch $@
+
+# The widgets that Colab has, beside those of .venv: the explorers are tested on both.
+.venv/ipywidgets7/.installed: .venv/.installed
+	$(BIN)/python -m pip install -q --no-deps --upgrade --target .venv/ipywidgets7 ipywidgets==7.7.1 ipython_genutils
+	touch $@

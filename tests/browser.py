@@ -1,0 +1,152 @@
+"""JupyterLab with settings of its own, seen through the system's Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+import nbformat
+from playwright.sync_api import Browser, Page, sync_playwright
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+SETTINGS = {
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+SOURCE = """\
+from functools import partial
+
+from convlab.explorers import Explorer
+from convlab.figures import show_dilation
+from convlab.images import photo
+from convlab.kernels import KERNELS
+
+explorer = Explorer(
+    partial(show_dilation, photo("cat", 128, channels=1)),
+    dilation=range(1, 9), kernel_size=(3, 5, 7), padding=("valid", "same"), kernel=list(KERNELS),
+)
+"""
+IDLE = """() => {
+    const {sessionContext, content} = window.jupyterapp.shell.currentWidget;
+    const kernel = sessionContext.session?.kernel;
+    const prompts = [...content.node.querySelectorAll('.jp-InputPrompt')];
+    return kernel?.status === 'idle' && prompts.every((prompt) => !prompt.textContent.includes('*'));
+}"""
+READY = """() => {
+    const panel = window.jupyterapp?.shell?.currentWidget;
+    return panel?.sessionContext?.session?.kernel?.status === 'idle' && panel.context.isReady;
+}"""
+
+
+def write_notebook(path: Path, *sources: str) -> Path:
+    """A notebook of code cells that has not been run."""
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+    return path
+
+
+@contextmanager
+def jupyter_lab(notebooks: Path, scratch: Path) -> Iterator[str]:
+    """A server over `notebooks`, which keeps its own state in `scratch`; gives its address."""
+    places = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime"}
+    places |= {"IPYTHONDIR": "ipython"}
+    overrides = scratch / "config" / "labconfig" / "default_setting_overrides.json"
+    overrides.parent.mkdir(parents=True)
+    overrides.write_text(json.dumps(SETTINGS))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = {
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.port": port,
+        "ServerApp.port_retries": 0,
+        "ServerApp.root_dir": notebooks,
+        "IdentityProvider.token": "",
+        "PasswordIdentityProvider.hashed_password": "",
+        "LabApp.extension_manager": "readonly",
+        "LabApp.expose_app_in_browser": True,
+    }
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    log = scratch / "server.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {name: str(scratch / place) for name, place in places.items()},
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _await_server(server, address, log)
+            yield address
+        finally:
+            server.terminate()
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def _await_server(server: subprocess.Popen, address: str, log: Path, patience: float = 60) -> None:
+    opener = build_opener(ProxyHandler({}))
+    until = time.monotonic() + patience
+    while server.poll() is None and time.monotonic() < until:
+        try:
+            with opener.open(f"{address}/api", timeout=5):
+                return
+        except (URLError, OSError):
+            time.sleep(0.1)
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def opened(browser: Browser, address: str, notebook: str) -> Iterator[Page]:
+    """A page with `notebook` open beside an idle kernel, nothing run yet."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    try:
+        page.set_default_timeout(60_000)
+        page.goto(f"{address}/lab/tree/{notebook}?reset")
+        page.wait_for_selector(".jp-Notebook .jp-Cell")
+        page.wait_for_function(READY)
+        yield page
+    finally:
+        page.close()
+
+
+def run_all(page: Page) -> None:
+    page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.wait_for_function(IDLE)
+
+
+def shut_down_kernel(page: Page) -> None:
+    """Idempotent; the notebook stays open."""
+    page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    page.wait_for_function("!window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel")

@@ -1,0 +1,228 @@
+"""The arithmetic against torch itself: layers, FLOP counter, measured reach."""
+
+from itertools import pairwise, product
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from convlab.arithmetic import ConvSpec, hdc_distances, receptive_field, tap_offsets
+from convlab.reach import measure_receptive_field
+
+EVEN_SAME = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+KERNELS = [1, 3, (3, 5), 4, (2, 3)]
+STRIDES = [1, 2, (1, 3)]
+PADDINGS = [0, 2, (2, 1), "same", "valid"]
+DILATIONS = [1, 2, (3, 1)]
+GRID = [
+    ConvSpec(6, 12, kernel, stride, padding, dilation, groups, bias=groups != 2)
+    for kernel, stride, padding, dilation, groups in product(KERNELS, STRIDES, PADDINGS, DILATIONS, [1, 2, 6])
+    if padding != "same" or stride == 1
+]
+
+
+@EVEN_SAME
+@pytest.mark.parametrize("padding", PADDINGS, ids=str)
+@pytest.mark.parametrize("kernel", KERNELS, ids=str)
+def test_a_spec_counts_what_torch_counts(kernel, padding):
+    pair = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+    amounts = padding if isinstance(padding, str | tuple) else (padding, padding)
+    chosen = [spec for spec in GRID if spec.kernel_size == pair and spec.padding == amounts]
+    assert len(chosen) >= 9
+    for spec in chosen:
+        layer = nn.Conv2d(
+            6, 12, kernel, spec.stride, padding, spec.dilation, spec.groups, bias=spec.bias, device="meta"
+        )
+        with FlopCounterMode(display=False) as counter:
+            output = layer(torch.empty(1, 6, 15, 12, device="meta"))
+        assert spec.output_size((15, 12)) == output.shape[2:]
+        assert spec.weight_shape == layer.weight.shape
+        assert spec.num_weights == layer.weight.numel()
+        assert spec.num_parameters == sum(p.numel() for p in layer.parameters())
+        assert 2 * spec.macs((15, 12)) == counter.get_total_flops()
+
+
+@pytest.mark.parametrize(("kernel", "dilation"), list(product(KERNELS, DILATIONS)))
+def test_the_effective_kernel_is_what_torch_takes_off_an_unpadded_input(kernel, dilation):
+    output = nn.Conv2d(1, 1, kernel, dilation=dilation)(torch.zeros(1, 1, 20, 20))
+    expected = tuple(20 - side + 1 for side in output.shape[2:])
+    assert ConvSpec(1, 1, kernel, dilation=dilation).effective_kernel_size == expected
+
+
+@EVEN_SAME
+@pytest.mark.parametrize("spec", GRID[::7], ids=str)
+def test_module_is_the_layer_that_the_spec_describes(spec):
+    layer = spec.module()
+    assert layer.weight.shape == spec.weight_shape
+    assert (layer.bias is not None) == spec.bias
+    assert layer(torch.zeros(1, 6, 15, 12)).shape == (1, 12, *spec.output_size((15, 12)))
+
+
+@EVEN_SAME
+@pytest.mark.parametrize(("kernel", "dilation"), [(2, 1), (4, 1), (3, 2), ((2, 5), (3, 1)), ((4, 2), 1)])
+def test_same_padding_puts_the_extra_zero_at_the_bottom_right(kernel, dilation):
+    spec = ConvSpec(1, 1, kernel, padding="same", dilation=dilation, bias=False)
+    (top, bottom), (left, right) = spec.padding_amounts
+    layer, image = spec.module(), torch.rand(1, 1, 9, 8)
+    padded = nn.functional.pad(image, (left, right, top, bottom))
+    by_hand = nn.functional.conv2d(padded, layer.weight, dilation=spec.dilation)
+    torch.testing.assert_close(layer(image), by_hand)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"groups": 3}, "groups=3 must divide in_channels=64"),
+        ({"groups": 64}, "groups=64 must divide out_channels=32"),
+        ({"groups": 0}, "groups=0"),
+        ({"in_channels": 0}, "in_channels=0"),
+        ({"out_channels": -1}, "out_channels=-1"),
+        ({"in_channels": True}, "in_channels=True"),
+        ({"kernel_size": 0}, "kernel_size=0"),
+        ({"kernel_size": 3.0}, "kernel_size=3.0"),
+        ({"kernel_size": True}, "kernel_size=True"),
+        ({"kernel_size": (3, 0)}, "kernel_size=0"),
+        ({"kernel_size": (3, 3, 3)}, "kernel_size=(3, 3, 3)"),
+        ({"kernel_size": "3"}, "kernel_size='3'"),
+        ({"kernel_size": None}, "kernel_size=None"),
+        ({"stride": 0}, "stride=0"),
+        ({"stride": 1.5}, "stride=1.5"),
+        ({"stride": 2, "padding": "same"}, 'padding="same" needs stride=1, not stride=(2, 2)'),
+        ({"dilation": 0}, "dilation=0"),
+        ({"padding": -1}, "padding=-1"),
+        ({"padding": (1, 1, 1)}, "padding=(1, 1, 1)"),
+        ({"padding": "full"}, "padding='full'"),
+        ({"padding": False}, "padding=False"),
+        ({"bias": 1}, "bias=1"),
+    ],
+    ids=str,
+)
+def test_a_refused_value_is_named_in_the_message(arguments, words):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        ConvSpec(**{"in_channels": 64, "out_channels": 32, "kernel_size": 3} | arguments)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [4, (4, 9), (9, 4)])
+def test_an_input_smaller_than_the_kernel_is_refused_with_both_sizes(size):
+    spec = ConvSpec(1, 1, 3, dilation=2)
+    with pytest.raises(ValueError, match="is smaller than the effective kernel 5×5"):
+        spec.output_size(size)
+    with pytest.raises(RuntimeError, match="Kernel size can't be greater"):
+        spec.module()(torch.zeros(1, 1, *(size if isinstance(size, tuple) else (size, size))))
+
+
+@pytest.mark.parametrize("size", [0, -3, 7.0, True, (7, 7, 7)])
+def test_an_input_size_that_no_image_has_is_refused(size):
+    with pytest.raises(ValueError, match="input_size="):
+        ConvSpec(1, 1, 1).output_size(size)
+
+
+@pytest.mark.parametrize(("dilation", "effective", "output"), [(1, 3, 5), (2, 5, 3), (3, 7, 1)])
+def test_the_figures_for_dilation_in_the_course_hold(dilation, effective, output):
+    spec = ConvSpec(1, 1, 3, dilation=dilation)
+    assert spec.effective_kernel_size == (effective, effective)
+    assert spec.output_size(7) == (output, output)
+    assert spec.num_weights == 9
+
+
+def test_the_context_module_of_yu_and_koltun_doubles_its_reach():
+    rates = [1, 1, 2, 4, 8, 16, 1]
+    stack = [ConvSpec(1, 1, 3, dilation=rate, padding=rate) for rate in rates] + [ConvSpec(1, 1, 1)]
+    sizes = [field.size for field in receptive_field(stack)]
+    assert sizes == [(n, n) for n in (3, 5, 9, 17, 33, 65, 67, 67)]
+
+
+def test_a_stack_without_layers_has_no_field():
+    with pytest.raises(ValueError, match="specs is empty"):
+        receptive_field([])
+
+
+@st.composite
+def stacks(draw):
+    def either(values):
+        return draw(st.one_of(values, st.tuples(values, values)))
+
+    specs = []
+    for _ in range(draw(st.integers(1, 3))):
+        stride = either(st.integers(1, 2))
+        same = stride in (1, (1, 1)) and draw(st.booleans())
+        specs.append(
+            ConvSpec(
+                4,
+                4,
+                either(st.integers(1, 4)),
+                stride,
+                "same" if same else either(st.integers(0, 3)),
+                either(st.integers(1, 3)),
+                draw(st.sampled_from([1, 2, 4])),
+            )
+        )
+    return specs
+
+
+@EVEN_SAME
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(stacks())
+def test_the_computed_field_of_a_stack_is_the_measured_one(specs):
+    computed = receptive_field(specs)[-1]
+    sides = zip(computed.size, computed.stride, strict=True)
+    room = tuple(size + 4 * stride for size, stride in sides)
+    measured = measure_receptive_field(nn.Sequential(*[s.module() for s in specs]), (4, *room))
+    assert measured.size == computed.size
+    assert measured.stride == computed.stride
+    assert measured.start == tuple(-before for before in computed.padding)
+    moved = zip(computed.center, measured.at, computed.stride, strict=True)
+    assert measured.center == tuple(first + at * step for first, at, step in moved)
+
+
+@pytest.mark.parametrize(
+    ("rates", "touched", "reach"),
+    [((1, 2, 5), 17, 17), ((1, 2, 9), 21, 25), ((2, 4, 8), 15, 29), ((2, 2, 2), 7, 13)],
+)
+def test_the_pixels_touched_along_an_axis_are_those_of_the_course(rates, touched, reach):
+    offsets = tap_offsets(rates)
+    assert (len(offsets), offsets[0], offsets[-1]) == (touched, 0, reach - 1)
+
+
+@pytest.mark.parametrize(("rates", "kernel"), [((1, 2, 5), 3), ((2, 4, 8), 3), ((1, 3), 2), ((3, 2), 5)])
+def test_tap_offsets_are_the_pixels_with_a_gradient(rates, kernel):
+    line = torch.zeros(1, 1, 40, requires_grad=True)
+    output = line
+    for rate in rates:
+        output = nn.functional.conv1d(output, torch.ones(1, 1, kernel), dilation=rate)
+    output[0, 0, 0].backward()
+    assert tap_offsets(rates, kernel) == tuple(line.grad[0, 0].nonzero().flatten().tolist())
+
+
+@pytest.mark.parametrize(
+    ("rates", "distances"),
+    [
+        ((1, 2, 5), (1, 2, 5)),
+        ((1, 2, 9), (3, 5, 9)),
+        ((2, 4, 8), (2, 4, 8)),
+        ((2, 2, 2), (2, 2, 2)),
+        ((4,), (4,)),
+    ],
+)
+def test_hdc_distances_follow_the_recursion_of_the_paper(rates, distances):
+    assert hdc_distances(rates) == distances
+
+
+def test_the_first_hdc_distance_is_the_largest_gap_when_rates_do_not_decrease():
+    stacks = [r for n in (1, 2, 3, 4) for r in product(range(1, 10), repeat=n) if list(r) == sorted(r)]
+    assert len(stacks) > 700
+    for rates in stacks:
+        taps = tap_offsets(rates)
+        gap = max(b - a for a, b in pairwise(taps))
+        assert hdc_distances(rates)[0] == gap, rates
+
+
+@pytest.mark.parametrize("function", [tap_offsets, hdc_distances])
+@pytest.mark.parametrize("rates", [[], [0], [1, -2], [1.5], [True]], ids=str)
+def test_rates_that_no_layer_has_are_refused(function, rates):
+    with pytest.raises(ValueError, match="rates"):
+        function(rates)

@@ -1,0 +1,184 @@
+"""The project's own promises: one direction of imports, a light import, the same packages everywhere."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from tools import links
+
+ROOT = Path(__file__).resolve().parent.parent
+MODULES = sorted(p for p in (ROOT / "convlab").glob("*.py") if p.stem != "__init__")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+# A module may import from the rows above its own, never from its own row or below.
+LAYERS = [
+    {"arithmetic"},
+    {"images", "kernels", "reach"},
+    {"picture"},
+    {"drawing"},
+    {"figures"},
+    {"explorers"},
+    {"exercises"},
+]
+LAYER_OF = {module: number for number, layer in enumerate(LAYERS) for module in layer}
+
+CONDA_NAMES = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base", "playwright": "playwright-python"}
+
+
+def requirements() -> dict[str, SpecifierSet]:
+    lines = PROJECT["dependencies"] + [
+        line for extra in PROJECT["optional-dependencies"].values() for line in extra
+    ]
+    return {(r := Requirement(line)).name: r.specifier for line in lines}
+
+
+def constraints() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def conda_specs() -> dict[str, SpecifierSet]:
+    lines = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    return {(r := Requirement(line)).name: r.specifier for line in lines}
+
+
+def convlab_imports(source: str) -> set[str]:
+    """The convlab modules that the source imports, at any depth in it."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {a.name.partition(".")[2] for a in node.names if a.name.split(".")[0] == "convlab"}
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if node.level:
+                module = f"convlab.{module}".rstrip(".")
+            if module == "convlab":
+                found |= {a.name for a in node.names}
+            elif module.startswith("convlab."):
+                found.add(module.split(".")[1])
+    return found
+
+
+def run_python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_every_module_has_a_layer():
+    assert {p.stem for p in MODULES} <= set(LAYER_OF), "name the new module in LAYERS"
+
+
+def test_imports_are_found_wherever_they_stand():
+    source = "def f():\n    from . import reach\nimport convlab.figures\nfrom convlab.picture import INK"
+    assert convlab_imports(source) == {"reach", "figures", "picture"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
+def test_imports_run_one_way_only(path):
+    for imported in convlab_imports(path.read_text(encoding="utf-8")):
+        assert imported in LAYER_OF, f"{path.stem} imports {imported!r}, which is no module of convlab"
+        assert LAYER_OF[imported] < LAYER_OF[path.stem], f"{path.stem} must not import {imported}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
+def test_modules_stay_short(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 380
+
+
+def test_importing_convlab_loads_nothing_heavy():
+    code = "import sys, convlab; print(*sorted({'torch', 'ipywidgets', 'matplotlib'} & set(sys.modules)))"
+    assert run_python(code) == ""
+
+
+def test_importing_figures_leaves_matplotlib_as_it_was():
+    code = (
+        "import sys, matplotlib\n"
+        "before = matplotlib.rcParams.copy()\n"  # reading the backend itself would load pyplot
+        "import convlab.figures\n"
+        "after = matplotlib.rcParams.copy()\n"
+        "print([k for k in before if before[k] != after[k]], 'matplotlib.pyplot' in sys.modules)"
+    )
+    assert run_python(code) == "[] False"
+
+
+def test_readme_names_the_two_commands():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "make lab" in readme
+    assert "make test" in readme
+
+
+def test_conda_and_pip_ask_for_the_same():
+    conda = conda_specs()
+    python = conda.pop("python")
+    conda.pop("pip")
+    assert conda == {CONDA_NAMES.get(name, name): bounds for name, bounds in requirements().items()}
+    assert set(SpecifierSet(PROJECT["requires-python"])) <= set(python)
+
+
+def test_conda_uses_conda_forge_alone():
+    channels = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["channels"]
+    assert channels == ["conda-forge", "nodefaults"]
+
+
+def test_every_requirement_is_pinned_within_its_bounds():
+    pinned = constraints()
+    for name, bounds in requirements().items():
+        assert name in pinned, f"constraints.txt lacks {name}"
+        assert bounds.contains(pinned[name]), f"{name}=={pinned[name]} is outside {bounds}"
+
+
+def test_the_citation_has_the_version_of_the_package():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["cff-version"] == "1.2.0"
+    assert str(citation["version"]) == PROJECT["version"]
+
+
+def test_every_make_target_has_its_line_of_help():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)[1].split()
+    assert re.findall(r"^([a-z]+):.*## \S", makefile, flags=re.MULTILINE) == phony
+
+
+@pytest.fixture
+def project_copy(tmp_path):
+    shutil.copy(ROOT / "CITATION.cff", tmp_path)
+    slug = links.current_slug(tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    text = (
+        f"https://github.com/{slug} https://mybinder.org/v2/gh/{slug}/HEAD "
+        f"https://colab.research.google.com/github/{slug}/blob/main/a.ipynb https://github.com/{slug}-more"
+    )
+    (tmp_path / "README.md").write_text(text, encoding="utf-8")
+    (tmp_path / "notebooks" / "a.ipynb").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_links_move_to_another_repository_and_back(project_copy):
+    slug = links.current_slug(project_copy)
+    before = (project_copy / "README.md").read_text(encoding="utf-8")
+    assert len(links.rewrite(project_copy, "someone/their-fork.2")) == 3
+    assert links.current_slug(project_copy) == "someone/their-fork.2"
+    for name in ("README.md", "notebooks/a.ipynb"):
+        text = (project_copy / name).read_text(encoding="utf-8")
+        assert text.count("someone/their-fork.2") == 3
+        assert f"{slug}-more" in text
+    links.rewrite(project_copy, slug)
+    assert (project_copy / "README.md").read_text(encoding="utf-8") == before
+
+
+@pytest.mark.parametrize("wrong", ["", "name", "a/b/c", "https://github.com/a/b", "a b/c", "-a/b"])
+def test_a_malformed_repository_is_refused_with_its_value(project_copy, wrong):
+    with pytest.raises(ValueError, match=re.escape(repr(wrong))):
+        links.rewrite(project_copy, wrong)

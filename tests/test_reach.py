@@ -1,0 +1,354 @@
+"""The measured field against pokes of every pixel, and against what is known on paper."""
+
+import copy
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+from convlab.arithmetic import ConvSpec, receptive_field
+from convlab.reach import measure_receptive_field
+
+EVEN_SAME = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+
+
+class Residual(nn.Module):
+    def __init__(self, body, shortcut=None):
+        super().__init__()
+        self.body, self.shortcut = body, shortcut or nn.Identity()
+
+    def forward(self, x):
+        return F.relu(self.shortcut(x) + self.body(x))
+
+
+class Concat(nn.Module):
+    def __init__(self, *branches):
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x):
+        return torch.cat([branch(x) for branch in self.branches], 1)
+
+
+class Sum(Concat):
+    def forward(self, x):
+        return sum(branch(x) for branch in self.branches)
+
+
+def dilated(*rates, channels=1, **options):
+    convolutions = [nn.Conv2d(channels, channels, 3, dilation=r, padding="same", **options) for r in rates]
+    return nn.Sequential(*convolutions)
+
+
+def positive(module):
+    """Weights that cannot cancel, so that every pixel that is looked at is felt."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.uniform_(0.5, 1) if parameter.dim() > 1 else parameter.zero_()
+    return module.double()
+
+
+def poked(module, shape, at, channel=slice(None)):
+    """Light up each input element alone; which pixels move the output?"""
+    channels, height, width = shape
+    pokes = torch.eye(channels * height * width, dtype=torch.float64).reshape(-1, *shape)
+    with torch.no_grad():
+        dark = module(torch.zeros(1, *shape, dtype=torch.float64))
+        moved = (module(pokes) - dark)[:, channel, at[0], at[1]].reshape(len(pokes), -1)
+    return (moved != 0).any(1).reshape(shape).any(0).numpy()
+
+
+@st.composite
+def convolutions(draw, keep=False):
+    """4 channels in, 4 out; `keep` keeps height and width."""
+    kernel = draw(st.sampled_from([1, 2, 3, (1, 3), (3, 2)]))
+    dilation, groups = draw(st.integers(1, 2)), draw(st.sampled_from([1, 2, 4]))
+    if keep or draw(st.booleans()):
+        return nn.Conv2d(4, 4, kernel, padding="same", dilation=dilation, groups=groups)
+    padding, stride = draw(st.integers(0, 2)), draw(st.integers(1, 2))
+    return nn.Conv2d(4, 4, kernel, stride, padding, dilation, groups)
+
+
+@st.composite
+def layers(draw):
+    kind = draw(st.sampled_from(["convolution", "residual", "concat", "pool", "up", "shuffle"]))
+    if kind == "convolution":
+        return nn.Sequential(draw(convolutions()), nn.ReLU())
+    if kind == "residual":
+        return Residual(nn.Sequential(draw(convolutions(True)), nn.ReLU(), draw(convolutions(True))))
+    if kind == "concat":
+        return nn.Sequential(
+            Concat(draw(convolutions(True)), nn.Identity()),
+            nn.Conv2d(8, 4, 1, groups=draw(st.integers(1, 2))),
+        )
+    if kind == "pool":
+        pool = draw(st.sampled_from([nn.MaxPool2d, nn.AvgPool2d]))
+        return pool(draw(st.integers(2, 3)), draw(st.integers(1, 2)), padding=draw(st.integers(0, 1)))
+    if kind == "up":
+        return nn.ConvTranspose2d(4, 4, draw(st.integers(2, 4)), 2, draw(st.integers(0, 1)), groups=2)
+    return nn.ChannelShuffle(2)
+
+
+@EVEN_SAME
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.lists(layers(), min_size=1, max_size=4),
+    st.floats(0, 0.99),
+    st.floats(0, 0.99),
+    st.none() | st.integers(0, 3),
+)
+def test_the_field_is_the_set_of_pixels_whose_poke_is_felt(stack, down, across, channel):
+    module, shape = positive(nn.Sequential(*stack)), (4, 11, 10)
+    try:
+        rows, columns = module(torch.zeros(1, *shape, dtype=torch.float64)).shape[2:]
+    except RuntimeError as error:
+        assume("size" not in str(error))  # the stack has shrunk its map to less than a kernel
+        raise
+    at = int(down * rows), int(across * columns)
+    expected = poked(module, shape, at, slice(None) if channel is None else channel)
+    if not expected.any():
+        with pytest.raises(ValueError, match="no input pixel reaches this output"):
+            measure_receptive_field(module, shape, at, channel)
+        return
+    np.testing.assert_array_equal(measure_receptive_field(module, shape, at, channel).support, expected)
+
+
+@pytest.mark.parametrize(
+    ("rates", "touched", "size", "gap"),
+    [((2, 2, 2), 49, 13, 2), ((1, 2, 9), 441, 25, 3), ((2, 4, 8), 225, 29, 2), ((1, 2, 5), 289, 17, 1)],
+)
+def test_the_support_keeps_the_holes_of_a_dilated_stack(rates, touched, size, gap):
+    field = measure_receptive_field(dilated(*rates), (1, 41, 41))
+    assert field.support.sum() == touched
+    assert field.size == (size, size)
+    assert field.largest_gap == (gap, gap)
+    assert field.coverage == touched / size**2
+
+
+def test_dead_relus_hide_nothing():
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 1, 3))
+    nn.init.constant_(net[0].bias, -1e6)
+    field = measure_receptive_field(net, (1, 11, 11))
+    assert not field.effective.any()
+    assert field.support.sum() == 25
+
+
+def test_weights_of_zero_and_of_opposite_sign_hide_nothing():
+    net = Sum(nn.Conv2d(1, 1, 3), nn.Conv2d(1, 1, 3))
+    net.branches[1].weight.data = -net.branches[0].weight.data
+    assert measure_receptive_field(net, (1, 9, 9)).size == (3, 3)
+    nn.init.zeros_(net.branches[0].weight)
+    nn.init.zeros_(net.branches[1].weight)
+    assert measure_receptive_field(net, (1, 9, 9)).size == (3, 3)
+
+
+@pytest.mark.parametrize("join", [Concat, Sum])
+@pytest.mark.parametrize(("first", "touched"), [(1, 25), (3, 33)])
+def test_aspp_reaches_far_and_touches_little(join, first, touched):
+    rates = [nn.Conv2d(2, 2, 3, padding="same", dilation=rate) for rate in (6, 12, 18)]
+    field = measure_receptive_field(join(nn.Conv2d(2, 2, first, padding="same"), *rates), (2, 45, 45))
+    assert field.size == (37, 37)
+    assert field.support.sum() == touched
+
+
+def test_one_channel_of_a_concat_sees_its_own_branch_and_the_union_sees_all():
+    net = Concat(nn.Conv2d(1, 2, 1), nn.Conv2d(1, 2, 7, padding=3))
+    sizes = [measure_receptive_field(net, (1, 15, 15), channel=c).size for c in (None, 0, 1, 2, 3)]
+    assert sizes == [(7, 7), (1, 1), (1, 1), (7, 7), (7, 7)]
+
+
+def test_the_channels_of_a_group_see_only_their_group():
+    one, both = nn.Conv2d(4, 4, 3, groups=2), nn.Conv2d(4, 1, 1, bias=False)
+    narrow = Concat(nn.Conv2d(1, 2, 1), nn.Conv2d(1, 2, 5, padding=2))
+    apart = nn.Sequential(narrow, one)
+    assert measure_receptive_field(apart, (1, 15, 15), channel=0).size == (3, 3)
+    assert measure_receptive_field(apart, (1, 15, 15), channel=3).size == (7, 7)
+    assert measure_receptive_field(nn.Sequential(narrow, one, both), (1, 15, 15)).size == (7, 7)
+    shuffled = nn.Sequential(narrow, nn.ChannelShuffle(2), one)
+    assert measure_receptive_field(shuffled, (1, 15, 15), channel=0).size == (7, 7)
+
+
+@EVEN_SAME
+@pytest.mark.parametrize(("kernel", "start"), [(2, 0), (4, -1), (6, -2)])
+def test_an_even_kernel_with_same_padding_looks_further_down_than_up(kernel, start):
+    field = measure_receptive_field(nn.Conv2d(1, 1, kernel, padding="same"), (1, 15, 15))
+    assert field.start == (start, start)
+    assert field.size == (kernel, kernel)
+    assert field.center == (7.5, 7.5)
+
+
+def test_the_start_counts_dilation_once():
+    field = measure_receptive_field(nn.Conv2d(1, 1, 3, dilation=2, padding=2), (1, 15, 15))
+    assert field.start == (-2, -2)
+    assert field.size == (5, 5)
+
+
+def test_a_transposed_convolution_has_a_stride_of_one_half():
+    net = positive(nn.ConvTranspose2d(1, 1, 4, stride=2, padding=1))
+    field = measure_receptive_field(net, (1, 8, 8), at=(7, 8))
+    assert field.stride == (Fraction(1, 2), Fraction(1, 2))
+    assert field.size == (2, 2)
+    np.testing.assert_array_equal(field.support, poked(net, (1, 8, 8), (7, 8)))
+
+
+def test_down_and_up_again_gives_a_whole_stride():
+    net = nn.Sequential(nn.Conv2d(1, 1, 2, 2), nn.ConvTranspose2d(1, 1, 2, 2))
+    field = measure_receptive_field(net, (1, 12, 12))
+    assert field.stride == (1, 1)
+    assert all(isinstance(step, int) for step in field.stride)
+    assert field.size == (2, 2)
+
+
+class Functional(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(2, 1, 3, 5))
+
+    def forward(self, x):
+        return F.conv2d(x, self.weight, stride=(1, 2), dilation=(2, 1))
+
+
+def test_a_convolution_written_in_forward_is_seen():
+    field = measure_receptive_field(Functional(), (1, 21, 21))
+    assert field.size == (5, 5)
+    assert field.support.sum() == 3 * 5
+    assert field.stride == (1, 2)
+
+
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(1, 1, 3, stride=2, padding=1)
+
+    def forward(self, x):
+        return self.layer(self.layer(x))
+
+
+def test_a_layer_that_is_called_twice_counts_twice():
+    field = measure_receptive_field(Twice(), (1, 31, 31))
+    assert (field.size, field.stride, field.start) == ((7, 7), (4, 4), (-3, -3))
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("frozen", [True, False])
+def test_the_module_is_left_as_it_was(training, frozen):
+    layers = nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(), nn.Conv2d(4, 1, 3)
+    net = nn.Sequential(*layers).train(training).requires_grad_(not frozen)
+    net[1].eval()
+    net[1].train(training)
+    net[0].register_forward_hook(lambda *_: None)
+    net[0].weight.grad = torch.ones_like(net[0].weight)
+    before, random, rng = (
+        copy.deepcopy(net.state_dict()),
+        torch.random.get_rng_state(),
+        np.random.get_state()[1],
+    )
+    hooks, identities = dict(net[0]._forward_hooks), [id(p) for p in net.parameters()]
+
+    field = measure_receptive_field(net, (2, 15, 15))
+    assert field.size == (5, 5)
+    assert field.effective.shape == (15, 15)
+
+    after = net.state_dict()
+    assert after.keys() == before.keys()
+    assert all(after[name].equal(before[name]) for name in before)
+    assert [id(p) for p in net.parameters()] == identities
+    assert all(module.training == training for module in net.modules())
+    assert all(p.requires_grad != frozen for p in net.parameters())
+    assert net[0].weight.grad.eq(1).all()
+    assert [p.grad is None for p in net.parameters()] == [False, *[True] * 5]
+    assert dict(net[0]._forward_hooks) == hooks
+    assert all(not m._forward_hooks and not m._forward_pre_hooks for m in net[1:])
+    assert torch.random.get_rng_state().equal(random)
+    assert (np.random.get_state()[1] == rng).all()
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize(
+    ("module", "options", "words"),
+    [
+        (nn.AdaptiveAvgPool2d(1), {}, "mixes all positions"),
+        (nn.Sequential(nn.Conv2d(1, 1, 3), nn.AdaptiveAvgPool2d(1)), {}, "mixes all positions"),
+        (nn.Flatten(), {}, "not a map"),
+        (nn.Conv2d(1, 1, 7, padding=3), {}, "does not fit in the 6×6 input"),
+        (
+            nn.Sequential(nn.Conv2d(1, 1, 5, padding=2), nn.Conv2d(1, 1, 5, padding=2)),
+            {},
+            "larger input_shape",
+        ),
+        (nn.Conv2d(1, 1, 3), {"at": (4, 0)}, "at=(4, 0) is not a position of the 4×4 output"),
+        (nn.Conv2d(1, 1, 3), {"at": (0, -1)}, "at=(0, -1)"),
+        (nn.Conv2d(1, 1, 3), {"at": (1, 1, 1)}, "at=(1, 1, 1)"),
+        (nn.Conv2d(1, 2, 3), {"channel": 2}, "channel=2 is not one of the 2 output channels"),
+        (nn.Conv2d(1, 2, 3), {"channel": -1}, "channel=-1"),
+    ],
+    ids=str,
+)
+def test_a_field_that_is_not_there_is_refused_with_the_reason(module, options, words):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        measure_receptive_field(module, (1, 6, 6), **options)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (2, 1, 6, 6), (1, 0, 6), (1, 6.0, 6)], ids=str)
+def test_an_input_shape_that_is_not_one_image_is_refused(shape):
+    with pytest.raises(ValueError, match="input_shape="):
+        measure_receptive_field(nn.Conv2d(1, 1, 3), shape)
+
+
+def test_near_a_border_the_field_is_what_is_left_of_it():
+    field = measure_receptive_field(nn.Conv2d(1, 1, 5, padding=2), (1, 9, 9), at=(0, 4))
+    assert (field.clipped, field.size) == (True, (3, 5))
+    assert not measure_receptive_field(nn.Conv2d(1, 1, 5, padding=2), (1, 9, 9)).clipped
+
+
+def test_the_batch_axis_may_be_given_or_left_out():
+    supports = [measure_receptive_field(nn.Conv2d(3, 1, 3), s).support for s in ((3, 9, 8), (1, 3, 9, 8))]
+    assert supports[0].shape == (9, 8)
+    np.testing.assert_array_equal(*supports)
+
+
+@pytest.mark.parametrize("rates", [(1, 1), (2, 2), (1, 2, 9)], ids=str)
+def test_the_effective_field_is_zero_exactly_outside_the_support(rates):
+    field = measure_receptive_field(positive(dilated(*rates, channels=2, groups=2)), (2, 31, 31))
+    np.testing.assert_array_equal(field.effective > 0, field.support)
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("depth", [5, 10])
+def test_the_effective_field_of_a_uniform_stack_has_the_deviation_of_luo(depth, kernel):
+    net = nn.Sequential(*[nn.Conv2d(1, 1, kernel, padding="same", bias=False) for _ in range(depth)])
+    for parameter in net.parameters():
+        nn.init.constant_(parameter, 1 / kernel**2)
+    profile = measure_receptive_field(net, (1, 45, 45)).effective.sum(0)
+    profile /= profile.sum()
+    places = np.arange(45)
+    deviation = np.sqrt((profile * (places - profile @ places) ** 2).sum())
+    assert deviation == pytest.approx(np.sqrt(depth * (kernel**2 - 1) / 12), rel=1e-3)
+
+
+def bottleneck(channels, width, stride):
+    body = nn.Sequential(
+        *(nn.Conv2d(channels, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)),
+        *(nn.Conv2d(width, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)),
+        *(nn.Conv2d(width, 4 * width, 1, bias=False), nn.BatchNorm2d(4 * width)),
+    )
+    if channels == 4 * width and stride == 1:
+        return Residual(body)
+    shortcut = nn.Conv2d(channels, 4 * width, 1, stride, bias=False), nn.BatchNorm2d(4 * width)
+    return Residual(body, nn.Sequential(*shortcut))
+
+
+def test_a_resnet_stage_sees_what_its_longest_path_sees():
+    stage = nn.Sequential(bottleneck(8, 4, 2), bottleneck(16, 4, 1), bottleneck(16, 4, 1))
+    field = measure_receptive_field(stage, (8, 27, 27))
+    path = receptive_field([ConvSpec(8, 4, 3, 2, 1), ConvSpec(4, 4, 3, 1, 1), ConvSpec(4, 4, 3, 1, 1)])[-1]
+    assert field.size == path.size == (11, 11)
+    assert field.stride == path.stride == (2, 2)
+    assert field.start == (-5, -5)
+    assert field.coverage == 1
