@@ -125,7 +125,10 @@ def draw_footprint(ax: Axes, spec: ConvSpec, at: Sequence[int]) -> Axes:
     ax.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, edgecolor="white", linewidth=4, **box))
     ax.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, edgecolor=KERNEL, linewidth=2, **box))
     x, y = np.meshgrid(columns, rows)
-    ax.scatter(x, y, s=26, marker="s", color=KERNEL, edgecolors="white", linewidths=0.8, zorder=3)
+    # As large as can be seen from afar, as long as the gaps between taps show.
+    pixel = 72 * ax.get_position().width * ax.figure.get_figwidth() / (ax.get_xlim()[1] - ax.get_xlim()[0])
+    side = max(pixel, min(6, 0.6 * pixel * min(spec.dilation)))
+    ax.scatter(x, y, s=side**2, marker="s", color=KERNEL, edgecolors="white", linewidths=0.4, zorder=3)
     return ax
 
 

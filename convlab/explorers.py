@@ -86,6 +86,10 @@ class Explorer:
             self._controls[name].value = value
         return self
 
+    def reset(self) -> Explorer:
+        """Move every control back to where it started."""
+        return self.set(**self._starts)
+
     def kernel_free(self, **choices: Iterable) -> widgets.VBox:
         """The same explorer with every picture drawn ahead, which works without a kernel.
 
@@ -135,16 +139,17 @@ class Explorer:
         for name, offered in (choices or self.choices).items():
             options = list(offered.items())
             start = self._starts[name]
-            kind = widgets.Dropdown
+            kind, width = widgets.Dropdown, "230px"
             if name in self._sliders:
-                kind = widgets.SelectionSlider
+                kind, width = widgets.SelectionSlider, "340px"
             elif len(options) <= 4:
-                kind = widgets.ToggleButtons
+                kind, width = widgets.ToggleButtons, "max-content"
             controls[name] = kind(
                 options=options,
                 value=start if start in offered.values() else options[0][1],
                 description=name.replace("_", " "),
                 style={"description_width": "initial"},
+                layout=widgets.Layout(width=width, margin="4px 28px 4px 0"),
             )
             if kind is widgets.ToggleButtons:
                 controls[name].style.button_width = "auto"
@@ -183,12 +188,7 @@ def _picture_layout() -> widgets.Layout:
 
 
 def _row(controls: Iterable[widgets.Widget]) -> widgets.HBox:
-    spaced = []
-    for control in controls:
-        control.layout.margin = "2px 24px 2px 0"
-        control.layout.width = "auto"
-        spaced.append(control)
-    return widgets.HBox(spaced, layout=widgets.Layout(flex_flow="row wrap", max_width=WIDTH))
+    return widgets.HBox(list(controls), layout=widgets.Layout(flex_flow="row wrap", max_width=WIDTH))
 
 
 def _as_html(sentence: str) -> str:
