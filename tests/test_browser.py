@@ -103,6 +103,11 @@ def test_every_cell_runs(lesson):
     assert visible_picture(explorer).startswith("blob:")
 
 
+def test_slider_is_long_enough_to_drag(lesson):
+    slider = explorer_of(lesson).locator(".noUi-base").first
+    assert slider.bounding_box()["width"] > 100
+
+
 def test_slider_moves_picture_and_sentence(lesson):
     explorer = explorer_of(lesson)
     dilation_slider(explorer).press("Home")
