@@ -19,8 +19,14 @@ def _whole(name: str, value: object, least: int) -> int:
     return value
 
 
-def _pair(name: str, value: object, least: int) -> Pair:
-    """One whole number for both axes, or (height, width), as PyTorch reads it."""
+def pair(name: str, value: object, least: int) -> Pair:
+    """One whole number for both axes, or (height, width), as PyTorch reads it.
+
+    Raises
+    ------
+    ValueError
+        With `name` and `value`, if a number is not whole or smaller than `least`.
+    """
     if not isinstance(value, (tuple, list)):
         return (_whole(name, value, least),) * 2
     if len(value) != 2:
@@ -69,9 +75,9 @@ class ConvSpec:
         for name in ("in_channels", "out_channels", "groups"):
             _whole(name, getattr(self, name), 1)
         for name in ("kernel_size", "stride", "dilation"):
-            object.__setattr__(self, name, _pair(name, getattr(self, name), 1))
+            object.__setattr__(self, name, pair(name, getattr(self, name), 1))
         if not isinstance(self.padding, str):
-            object.__setattr__(self, "padding", _pair("padding", self.padding, 0))
+            object.__setattr__(self, "padding", pair("padding", self.padding, 0))
         elif self.padding not in ("same", "valid"):
             raise ValueError(f'padding={self.padding!r} must be numbers, "same" or "valid"')
         elif self.padding == "same" and self.stride != (1, 1):
@@ -122,7 +128,7 @@ class ConvSpec:
         ValueError
             If the padded input is smaller than the effective kernel.
         """
-        input_size = _pair("input_size", input_size, 1)
+        input_size = pair("input_size", input_size, 1)
         padded = [n + sum(p) for n, p in zip(input_size, self.padding_amounts, strict=True)]
         reach = self.effective_kernel_size
         if padded[0] < reach[0] or padded[1] < reach[1]:

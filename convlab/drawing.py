@@ -38,6 +38,12 @@ def _plane(image: Tensor | np.ndarray) -> np.ndarray:
     return array
 
 
+def _colour(image: Tensor) -> np.ndarray:
+    """(H, W, 3) in bytes: a quarter of the memory of floats, and quicker to draw."""
+    plane = (_plane(image).clip(0, 1) * 255).round().astype(np.uint8)
+    return np.repeat(plane[..., None], 3, axis=2) if plane.ndim == 2 else plane
+
+
 def _frame(ax: Axes, title: str, colour: str = INK) -> Axes:
     ax.set_title(title, fontsize=TITLE, color=colour, pad=7)
     ax.set_xticks([])
@@ -54,8 +60,8 @@ def _grid(ax: Axes, height: int, width: int) -> None:
 
 def draw_photo(ax: Axes, image: Tensor, title: str = "", *, colour: str = INPUT) -> Axes:
     """A photo with values in [0, 1]."""
-    plane = _plane(image).clip(0, 1)
-    ax.imshow(plane, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+    plane = _colour(image)
+    ax.imshow(plane, interpolation="nearest", aspect="auto")
     _grid(ax, *plane.shape[:2])
     return _frame(ax, title or f"photo {times(plane.shape[:2])}", colour)
 
@@ -134,8 +140,7 @@ def draw_footprint(ax: Axes, spec: ConvSpec, at: Sequence[int]) -> Axes:
 
 def draw_support(ax: Axes, image: Tensor, field: MeasuredField, title: str = "") -> Axes:
     """Input pixels that reach one output, over the photo: touched in full colour, holes dark."""
-    plane = _plane(image).clip(0, 1)
-    plane = np.repeat(plane[..., None], 3, axis=2) if plane.ndim == 2 else plane
+    plane = _colour(image) / 255
     tint = np.array([1.0, 0.62, 0.25])
     shown = 0.45 * plane + 0.5
     (top, height), (left, width) = _box(field)

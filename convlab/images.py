@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from convlab.arithmetic import pair
+
 PHOTOS = {
-    "astronaut": "astronaut",
-    "brick": "brick",
-    "camera": "camera",
-    "cat": "chelsea",
-    "coffee": "coffee",
-    "coins": "coins",
-    "grass": "grass",
-    "gravel": "gravel",
-    "moon": "moon",
-    "rocket": "rocket",
+    "astronaut": "astronaut.png",
+    "brick": "brick.png",
+    "camera": "camera.png",
+    "cat": "chelsea.png",
+    "coffee": "coffee.png",
+    "coins": "coins.png",
+    "grass": "grass.png",
+    "gravel": "gravel.png",
+    "moon": "moon.png",
+    "rocket": "rocket.jpg",
 }
 
 
 @cache
 def _original(name: str) -> Image.Image:
-    from skimage import data
-
-    return Image.fromarray(getattr(data, PHOTOS[name])()).convert("RGB")
+    # Opened as a file: skimage.data would load scipy and more, 30 MB of a small kernel's memory.
+    folder = Path(find_spec("skimage").submodule_search_locations[0], "data")
+    with Image.open(folder / PHOTOS[name]) as picture:
+        return picture.convert("RGB")
 
 
 def photo(name: str, size: int | tuple[int, int] | None = None, *, channels: int = 3) -> Tensor:
@@ -50,14 +55,11 @@ def photo(name: str, size: int | tuple[int, int] | None = None, *, channels: int
     """
     if name not in PHOTOS:
         raise ValueError(f"name={name!r} must be one of: {', '.join(PHOTOS)}")
-    if channels not in (1, 3):
+    if isinstance(channels, bool) or channels not in (1, 3):
         raise ValueError(f"channels={channels!r} must be 1 (luma) or 3 (red, green, blue)")
     picture = _original(name).convert("L" if channels == 1 else "RGB")
     if size is not None:
-        height, width = (size, size) if isinstance(size, int) else size
-        if min(height, width) < 1:
-            raise ValueError(f"size={size!r} must be at least 1 pixel high and wide")
-        picture = _fit(picture, height, width)
+        picture = _fit(picture, *pair("size", size, 1))
     pixels = torch.from_numpy(np.array(picture)).reshape(*reversed(picture.size), channels)
     return pixels.permute(2, 0, 1)[None].to(torch.float32).div(255).contiguous()
 

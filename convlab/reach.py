@@ -117,20 +117,29 @@ def measure_receptive_field(
     Luo et al., "Understanding the effective receptive field in deep convolutional neural
     networks", 2016 (for ``effective``).
     """
-    shape = (1, *input_shape) if len(input_shape) == 3 else tuple(input_shape)
+    shape = tuple(input_shape) if isinstance(input_shape, (tuple, list, torch.Size)) else ()
+    shape = (1, *shape) if len(shape) == 3 else shape
     if len(shape) != 4 or shape[0] != 1 or not all(isinstance(n, int) and n > 0 for n in shape):
         raise ValueError(f"input_shape={input_shape!r} must be (C, H, W) or (1, C, H, W)")
     tape = _Tape()
-    output = tape.record(module, shape)
+    try:
+        output = tape.record(module, shape)
+    except RuntimeError as error:
+        raise ValueError(f"the module does not take input_shape={input_shape!r}: {error}") from error
     if not isinstance(output, Tensor) or output.dim() != 4:
         found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise ValueError(f"the module gives {found}, not a map (1, C', H', W') with positions")
     _, channels, rows, columns = output.shape
-    place = (rows // 2, columns // 2) if at is None else tuple(at)
-    if len(place) != 2 or not (0 <= place[0] < rows and 0 <= place[1] < columns):
+    place = (rows // 2, columns // 2) if at is None else at
+    if not (
+        isinstance(place, (tuple, list))
+        and len(place) == 2
+        and all(isinstance(n, int) and 0 <= n < most for n, most in zip(place, (rows, columns), strict=True))
+    ):
         raise ValueError(f"at={at!r} is not a position of the {rows}×{columns} output")
-    if channel is not None and not 0 <= channel < channels:
+    if channel is not None and (type(channel) is not int or not 0 <= channel < channels):
         raise ValueError(f"channel={channel!r} is not one of the {channels} output channels")
+    place = tuple(place)
     chosen = (0, slice(None) if channel is None else channel, *place)
 
     support, clipped = tape.trace(output, chosen)
@@ -178,7 +187,7 @@ _MOVES = frozenset(
     "roll stack upsample_bilinear2d upsample_nearest2d".split()
 )
 # Acts on each element alone, though torch does not tag it so.
-_POINTWISE = frozenset("copy hardswish hardsigmoid".split())
+_POINTWISE = frozenset("_prelu_kernel copy hardsigmoid hardswish".split())
 _PADS = frozenset("constant_pad_nd reflection_pad2d replication_pad2d".split())
 _RESIZES = frozenset("pixel_shuffle pixel_unshuffle upsample_bilinear2d upsample_nearest2d".split())
 _POOLS = frozenset("avg_pool2d max_pool2d_with_indices".split())
@@ -236,7 +245,7 @@ class _Tape(TorchDispatchMode):
         name = func.overloadpacket.__name__
         if not sources or not outputs or name.endswith("_like") or name.startswith("new_"):
             return output
-        if func._schema.is_mutable and id(args[0]) in self.views and sources != [args[0]]:
+        if func._schema.is_mutable and id(args[0]) in self.views and any(s is not args[0] for s in sources):
             raise ValueError(f"{name} writes into a part of a tensor: it cannot be traced")
         names = [argument.name for argument in func._schema.arguments]
         defaults = {a.name: a.default_value for a in func._schema.arguments}
@@ -286,7 +295,7 @@ class _Tape(TorchDispatchMode):
         name, sources, given = operation.name, operation.sources, operation.arguments
         mark = marks[0]
         if name == "convolution":
-            if sources != [given["input"]]:
+            if any(s is not given["input"] for s in sources):
                 raise ValueError("a kernel that depends on the input cannot be traced")
             yield given["input"], self._window(operation, mark, given["groups"])
         elif name in _POOLS:

@@ -243,7 +243,6 @@ def write_into_a_part(x):
     return canvas
 
 
-@pytest.mark.xfail(raises=RuntimeError, strict=True, reason="reach.py compares lists of tensors with !=")
 @pytest.mark.parametrize(
     ("function", "reason"),
     [
@@ -404,3 +403,19 @@ def test_a_resnet_stage_sees_what_its_longest_path_sees():
     assert field.stride == path.stride == (2, 2)
     assert field.start == (-5, -5)
     assert field.coverage == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"input_shape": 9}, "input_shape=9"),
+        ({"input_shape": (1, 3, 3)}, r"does not take input_shape=\(1, 3, 3\)"),
+        ({"input_shape": (2, 9, 9)}, r"does not take input_shape=\(2, 9, 9\)"),
+        ({"input_shape": (1, 9, 9), "at": 3}, "at=3"),
+        ({"input_shape": (1, 9, 9), "at": (1.0, 2)}, r"at=\(1.0, 2\)"),
+        ({"input_shape": (1, 9, 9), "channel": True}, "channel=True"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_named(arguments, reason):
+    with pytest.raises(ValueError, match=reason):
+        measure_receptive_field(nn.Conv2d(1, 1, 7), **arguments)
