@@ -50,6 +50,8 @@ class Picture:
         if file_format == "png":
             image = image.quantize(256, dither=Image.Dither.NONE)
             image.save(file, "png", optimize=True)
+            # A notebook keeps every picture that it has shown; the 2 MB page under each it need not.
+            FigureCanvasAgg(self.figure)
         elif file_format == "jpeg":
             image.save(file, "jpeg", quality=92, subsampling=0)
         else:

@@ -371,10 +371,9 @@ def _by_gradient(operation: _Operation, marks: list) -> Iterator[tuple[Tensor, T
     arguments.pop("device", None)
     with torch.enable_grad():
         outputs = [leaf for leaf in tree_leaves(operation.function(**arguments)) if isinstance(leaf, Tensor)]
-    pairs = [(out, mark) for out, mark in zip(outputs, marks, strict=True) if mark is not None]
-    gradients = torch.autograd.grad(
-        [o for o, _ in pairs], list(stand_ins.values()), [m for _, m in pairs], allow_unused=True
-    )
+        # A scalar, since torch loads sympy (30 MB) when it is handed the gradient to start from.
+        total = sum((out * mark).sum() for out, mark in zip(outputs, marks, strict=True) if mark is not None)
+    gradients = torch.autograd.grad(total, list(stand_ins.values()), allow_unused=True)
     for source, gradient in zip(operation.sources, gradients, strict=True):
         if gradient is not None:
             yield source, gradient
