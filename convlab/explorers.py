@@ -86,9 +86,9 @@ class Explorer:
             self._controls[name].value = value
         return self
 
-    def reset(self) -> Explorer:
+    def reset(self) -> None:
         """Move every control back to where it started."""
-        return self.set(**self._starts)
+        self.set(**self._starts)
 
     def kernel_free(self, **choices: Iterable) -> widgets.VBox:
         """The same explorer with every picture drawn ahead, which works without a kernel.
