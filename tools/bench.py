@@ -39,13 +39,14 @@ from convlab.drawing import draw_footprint, draw_kernel, draw_map, draw_photo
 from convlab.kernels import kernel
 
 image, weights = photo("cat", 128, channels=1), kernel("Sobel x", 3)
+size = explorer.picture.figure.get_size_inches()
 
 
 @interact(dilation=SelectionSlider(options=range(1, 9)))
 def show(dilation):
     spec = ConvSpec(1, 1, 3, dilation=dilation, bias=False)
     output = torch.nn.functional.conv2d(image, weights[None, None], dilation=dilation)
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=explorer.picture.figure.get_size_inches())
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=size)
     draw_footprint(draw_photo(left, image), spec, [n // 2 for n in output.shape[-2:]])
     draw_kernel(middle, weights, dilation)
     draw_map(right, output, within=image.shape[-2:])
