@@ -204,7 +204,7 @@ def draw_bars(ax: Axes, values: Mapping[str, float], title: str = "", *, colours
     ax.barh(places, list(values.values()), color=list(colours) or KERNEL, height=0.62)
     for place, value in zip(places, values.values(), strict=True):
         ax.text(value, place, f" {value:,}", va="center", fontsize=LABEL, color=INK)
-    ax.set(xlim=(0, 1.35 * max(values.values())), ylim=(len(names) - 0.4, -0.6))
+    ax.set(xlim=(0, 1.5 * max(values.values())), ylim=(len(names) - 0.4, -0.6))
     _frame(ax, title)
     ax.set_yticks(list(places), names, fontsize=LABEL)
     ax.tick_params(length=0)

@@ -122,12 +122,13 @@ def show_rates(
     *,
     rates: Sequence[int] = (1, 2, 5),
     kernel_size: int = 3,
+    judge: bool = True,
     figure: Figure | None = None,
 ) -> Picture:
     """A stack of dilated layers: its paths, the pixels that one output sees, and how often.
 
-    The sentence carries the verdict of hybrid dilated convolution (Wang et al., 2018) beside what
-    was measured.
+    With `judge`, the sentence holds the rule of hybrid dilated convolution (Wang et al., 2018)
+    against what was measured.
     """
     specs = _stack(rates, kernel_size)
     field = measure_receptive_field(_averaging(specs), (1, *image.shape[-2:]))
@@ -135,7 +136,10 @@ def show_rates(
     draw_paths(axes["paths"], rates, kernel_size)
     draw_support(axes["support"], image, field)
     draw_heat(axes["heat"], field, "paths to each pixel")
-    return Picture(figure, f"{_sentence(field, rates, kernel_size)} {_verdict(field, rates, kernel_size)}")
+    sentence = _sentence(field, rates, kernel_size)
+    if judge:
+        sentence += f" {_verdict(field, rates, kernel_size)}"
+    return Picture(figure, sentence)
 
 
 def _sentence(field: MeasuredField, rates: Sequence[int], kernel_size: int) -> str:

@@ -139,6 +139,7 @@ def test_gaps_of_a_kernel_are_empty_and_taps_carry_their_weights():
 def test_the_verdict_holds_the_rule_against_the_measurement(rates, kernel_size, says):
     picture = show_rates(CAT, rates=rates, kernel_size=kernel_size)
     assert all(words in picture.alt for words in says), picture.alt
+    assert "Measured" not in show_rates(CAT, rates=rates, kernel_size=kernel_size, judge=False).alt
 
 
 def test_a_measured_field_is_shown_with_its_holes():
