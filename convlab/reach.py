@@ -191,7 +191,13 @@ _POINTWISE = frozenset("_prelu_kernel copy hardsigmoid hardswish".split())
 _PADS = frozenset("constant_pad_nd reflection_pad2d replication_pad2d".split())
 _RESIZES = frozenset("pixel_shuffle pixel_unshuffle upsample_bilinear2d upsample_nearest2d".split())
 _POOLS = frozenset("avg_pool2d max_pool2d_with_indices".split())
-_MATRIX_PRODUCTS = frozenset("addmm baddbmm bmm mm".split())
+# The names of the two factors.
+_MATRIX_PRODUCTS = {
+    "addmm": ("mat1", "mat2"),
+    "baddbmm": ("batch1", "batch2"),
+    "bmm": ("self", "mat2"),
+    "mm": ("self", "mat2"),
+}
 
 
 @dataclass
@@ -285,13 +291,14 @@ class _Tape(TorchDispatchMode):
             found = [reached.pop(id(t), None) for t in operation.outputs]
             if any(mark is not None for mark in found):
                 for source, mark in self._look_back(operation, found):
-                    mark = (mark != 0).float()
-                    reached[id(source)] = torch.maximum(mark, reached.get(id(source), mark))
+                    if id(source) in self.steps:
+                        mark = (mark != 0).float()
+                        reached[id(source)] = torch.maximum(mark, reached.get(id(source), mark))
         support = reached.get(id(self.pixels), torch.zeros(self.pixels.shape))
         return support.amax((0, 1)).bool().numpy(), self.clipped
 
     def _look_back(self, operation: _Operation, marks: list) -> Iterator[tuple[Tensor, Tensor]]:
-        """For each source of an operation, the elements that the marked outputs looked at."""
+        """For inputs of an operation, the elements that the marked outputs looked at."""
         name, sources, given = operation.name, operation.sources, operation.arguments
         mark = marks[0]
         if name == "convolution":
@@ -320,18 +327,10 @@ class _Tape(TorchDispatchMode):
         elif name == "_softmax":
             yield sources[0], mark.amax(given["dim"], keepdim=True).expand(sources[0].shape)
         elif name in _MATRIX_PRODUCTS:
-            first, second = (
-                (list(given.values()))[-2:]
-                if name in ("mm", "bmm")
-                else (
-                    given["mat1" if "mat1" in given else "batch1"],
-                    given["mat2" if "mat2" in given else "batch2"],
-                )
-            )
-            for source in sources:
-                along = -1 if source is first else -2
-                if source is first or source is second:
-                    yield source, mark.amax(along, keepdim=True).expand(source.shape)
+            for factor, along in zip(_MATRIX_PRODUCTS[name], (-1, -2), strict=True):
+                yield given[factor], mark.amax(along, keepdim=True).expand(given[factor].shape)
+            if name in ("addmm", "baddbmm"):
+                yield given["self"], mark.sum_to_size(given["self"].shape)
         else:
             raise ValueError(f"{name} cannot be traced: it is not known what it looks at")
 
@@ -362,7 +361,8 @@ class _Tape(TorchDispatchMode):
 
 def _by_gradient(operation: _Operation, marks: list) -> Iterator[tuple[Tensor, Tensor]]:
     """Trace an operation with weights that are never negative by torch's own gradient of it."""
-    stand_ins = {id(source): torch.zeros(source.shape, requires_grad=True) for source in operation.sources}
+    sources = {id(source): source for source in operation.sources}
+    stand_ins = {key: torch.zeros(source.shape, requires_grad=True) for key, source in sources.items()}
 
     def real(value: object) -> object:
         return stand_ins.get(id(value), value.cpu()) if isinstance(value, Tensor) else value
@@ -374,6 +374,6 @@ def _by_gradient(operation: _Operation, marks: list) -> Iterator[tuple[Tensor, T
         # A scalar, since torch loads sympy (30 MB) when it is handed the gradient to start from.
         total = sum((out * mark).sum() for out, mark in zip(outputs, marks, strict=True) if mark is not None)
     gradients = torch.autograd.grad(total, list(stand_ins.values()), allow_unused=True)
-    for source, gradient in zip(operation.sources, gradients, strict=True):
+    for source, gradient in zip(sources.values(), gradients, strict=True):
         if gradient is not None:
             yield source, gradient

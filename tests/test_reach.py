@@ -419,3 +419,23 @@ def test_a_resnet_stage_sees_what_its_longest_path_sees():
 def test_a_question_that_makes_no_sense_is_named(arguments, reason):
     with pytest.raises(ValueError, match=reason):
         measure_receptive_field(nn.Conv2d(1, 1, 7), **arguments)
+
+
+class Doubled(nn.Module):
+    def forward(self, x):
+        return torch.cat([x, x], 1)
+
+
+class Square(nn.Module):
+    """Each output looks along its row and down its column, through one tensor used as both factors."""
+
+    def forward(self, x):
+        plane = x[0, 0]
+        return torch.addmm(plane.roll((3, 3), (0, 1)), plane, plane)[None, None]
+
+
+def test_one_tensor_used_twice_by_an_operation_is_followed_both_ways():
+    assert measure_receptive_field(Doubled(), (1, 9, 9)).size == (1, 1)
+    expected = np.zeros((9, 9), bool)
+    expected[4, :] = expected[:, 4] = expected[1, 1] = True
+    np.testing.assert_array_equal(measure_receptive_field(Square(), (1, 9, 9), at=(4, 4)).support, expected)
