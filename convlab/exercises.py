@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 import ipywidgets as widgets
 
-from convlab.explorers import WIDTH, as_mimebundle
+from convlab.explorers import as_html, as_mimebundle
 
 
 class Question:
@@ -45,7 +44,7 @@ class Question:
         self._buttons.style.button_width = "auto"
         self._reply = widgets.HTML()
         self._buttons.observe(self._check, "value")
-        self.widget = widgets.VBox([widgets.HTML(_line(text, bold=True)), self._buttons, self._reply])
+        self.widget = widgets.VBox([widgets.HTML(as_html(text, weight="bold")), self._buttons, self._reply])
 
     @property
     def reply(self) -> str:
@@ -63,18 +62,10 @@ class Question:
         return self
 
     def _check(self, _change: object) -> None:
-        self._reply.value = _line(self.reply)
+        self._reply.value = as_html(self.reply)
 
     def __repr__(self) -> str:
         return f"{self.text}  [{' | '.join(map(str, self.choices))}]"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
         return as_mimebundle(self.widget, repr(self))
-
-
-def _line(text: str, *, bold: bool = False) -> str:
-    weight = "bold" if bold else "normal"
-    style = (
-        f"font-size: 16px; line-height: 1.45; max-width: {WIDTH}; white-space: normal; font-weight: {weight}"
-    )
-    return f'<div style="{style}">{escape(text)}</div>'

@@ -124,7 +124,7 @@ class Explorer:
             picture = self._draw(**dict(zip(kept, values, strict=True)), figure=figure)
             figure = picture.figure
             image = widgets.Image(value=picture.encode("jpeg"), format="jpeg", layout=_picture_layout())
-            leaves.append(widgets.VBox([image, widgets.HTML(_as_html(picture.alt))]))
+            leaves.append(widgets.VBox([image, widgets.HTML(as_html(picture.alt))]))
         # From the last control inwards to the first: one level of stacks for each control.
         for name in reversed(kept):
             count = len(kept[name])
@@ -161,7 +161,7 @@ class Explorer:
 
     def _show(self) -> None:
         self._image.value = self._picture.encode("jpeg")
-        self._caption.value = _as_html(self._picture.alt)
+        self._caption.value = as_html(self._picture.alt)
 
     def __repr__(self) -> str:
         return self.sentence
@@ -191,6 +191,7 @@ def _row(controls: Iterable[widgets.Widget]) -> widgets.HBox:
     return widgets.HBox(list(controls), layout=widgets.Layout(flex_flow="row wrap", max_width=WIDTH))
 
 
-def _as_html(sentence: str) -> str:
-    style = f"font-size: 16px; line-height: 1.45; max-width: {WIDTH}; white-space: normal"
+def as_html(sentence: str, *, weight: str = "normal") -> str:
+    """A sentence as large as it can be read from afar, for ``widgets.HTML``."""
+    style = f"font: {weight} 16px/1.45 sans-serif; max-width: {WIDTH}; white-space: normal"
     return f'<div class="convlab-sentence" style="{style}">{escape(sentence)}</div>'

@@ -208,7 +208,7 @@ def show_field(image: Tensor, field: MeasuredField, *, figure: Figure | None = N
     height, width = field.size
     figure, axes = side_by_side(figure, {"support": 1, "heat": 1})
     draw_support(axes["support"], image, field)
-    draw_heat(axes["heat"], field, "gradient, random weights")
+    draw_heat(axes["heat"], field, "size of the gradient")
     return Picture(
         figure,
         f"One output reaches across {height}×{width} pixels and sees {field.support.sum():,} of "

@@ -182,3 +182,12 @@ def test_links_move_to_another_repository_and_back(project_copy):
 def test_a_malformed_repository_is_refused_with_its_value(project_copy, wrong):
     with pytest.raises(ValueError, match=re.escape(repr(wrong))):
         links.rewrite(project_copy, wrong)
+
+
+def test_readme_example_gives_what_its_comment_says():
+    block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)[1]
+    scope = {}
+    exec(block, scope)
+    said = re.search(r"field\.coverage +# (.*)", block)[1]
+    field = scope["field"]
+    assert repr((field.size, field.start, field.coverage)) == f"({said})"
