@@ -10,9 +10,10 @@ _HOMES = {
     "arithmetic": "ConvSpec ReceptiveField hdc_distances receptive_field tap_offsets",
     "exercises": "Question",
     "explorers": "Explorer",
-    "figures": "show_costs show_depth show_dilation show_field show_kernels show_maps show_photo show_rates",
+    "figures": "show_costs show_field show_kernels show_maps show_photo",
     "images": "PHOTOS photo",
     "kernels": "KERNELS kernel",
+    "lessons.dilated": "show_depth show_dilation show_rates",
     "picture": "Picture",
     "reach": "MeasuredField measure_receptive_field",
 }

@@ -89,6 +89,18 @@ class ConvSpec:
                 raise ValueError(f"groups={self.groups} must divide {name}={getattr(self, name)}")
 
     @property
+    def kind(self) -> str:
+        """What the field calls it: "ordinary", "pointwise", "dilated", "grouped" or "depthwise".
+
+        Of two names that fit, the one that says more about its cost: the groups come first.
+        """
+        if self.groups > 1:
+            return "depthwise" if self.groups == self.in_channels else "grouped"
+        if self.effective_kernel_size == (1, 1):
+            return "pointwise"
+        return "dilated" if self.effective_kernel_size != self.kernel_size else "ordinary"
+
+    @property
     def effective_kernel_size(self) -> Pair:
         """Pixels from the first tap to the last, gaps included: k + (k - 1)(d - 1) per axis."""
         sizes = zip(self.kernel_size, self.dilation, strict=True)

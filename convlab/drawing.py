@@ -197,11 +197,13 @@ def draw_paths(ax: Axes, rates: Sequence[int], kernel_size: int = 3, title: str 
     return ax
 
 
-def draw_bars(ax: Axes, values: Mapping[str, float], title: str = "") -> Axes:
+def draw_bars(
+    ax: Axes, values: Mapping[str, float], title: str = "", *, colours: str | Sequence[str] = KERNEL
+) -> Axes:
     """Horizontal bars, the first on top, each with its number."""
     names = list(values)
     places = range(len(names))
-    ax.barh(places, list(values.values()), color=KERNEL, height=0.62)
+    ax.barh(places, list(values.values()), color=colours, height=0.62)
     for place, value in zip(places, values.values(), strict=True):
         ax.text(value, place, f" {value:,}", va="center", fontsize=LABEL, color=INK)
     ax.set(xlim=(0, 1.5 * max(values.values())), ylim=(len(names) - 0.4, -0.6))

@@ -19,6 +19,13 @@ OUTPUT = "#009E73"
 INK = "#222222"
 MUTED = "#767676"
 EMPTY = "#E9E9E9"
+CONVOLUTIONS = {
+    "ordinary": "#4D4D4D",
+    "pointwise": "#E69F00",
+    "dilated": "#56B4E9",
+    "grouped": "#CC79A7",
+    "depthwise": "#5D3A9B",  # and depthwise separable
+}
 
 TITLE, LABEL, SMALL = 15, 13, 11  # points; a figure is about 11 inches wide
 DPI = 100

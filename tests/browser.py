@@ -30,10 +30,7 @@ SETTINGS = {
 SOURCE = """\
 from functools import partial
 
-from convlab.explorers import Explorer
-from convlab.figures import show_dilation
-from convlab.images import photo
-from convlab.kernels import KERNELS
+from convlab import KERNELS, Explorer, photo, show_dilation
 
 explorer = Explorer(
     partial(show_dilation, photo("cat", 128, channels=1)),

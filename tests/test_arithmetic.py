@@ -228,3 +228,18 @@ def test_the_first_hdc_distance_is_the_largest_gap_when_rates_do_not_decrease():
 def test_rates_that_no_layer_has_are_refused(function, rates):
     with pytest.raises(ValueError, match="rates"):
         function(rates)
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        ("ordinary", ConvSpec(4, 8, 3)),
+        ("ordinary", ConvSpec(1, 8, 3, groups=1)),
+        ("pointwise", ConvSpec(4, 8, 1, dilation=3)),
+        ("dilated", ConvSpec(4, 8, 3, dilation=(1, 2))),
+        ("grouped", ConvSpec(4, 8, 1, groups=2)),
+        ("depthwise", ConvSpec(4, 8, 3, dilation=2, groups=4)),
+    ],
+)
+def test_a_convolution_knows_what_it_is_called(kind, spec):
+    assert spec.kind == kind
