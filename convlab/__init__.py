@@ -8,14 +8,17 @@ from importlib import import_module
 
 _HOMES = {
     "arithmetic": "ConvSpec ReceptiveField hdc_distances receptive_field tap_offsets",
+    "costs": "Cost LayerCost cost",
     "exercises": "Question",
     "explorers": "Explorer",
-    "figures": "show_costs show_field show_kernels show_maps show_photo",
+    "figures": "show_cost show_costs show_field show_growth show_kernels show_maps show_photo show_times",
     "images": "PHOTOS photo",
     "kernels": "KERNELS kernel",
     "lessons.dilated": "show_depth show_dilation show_rates",
+    "networks": "aspp context_module mobilenet_v1 resnet50 resnext50 resnext_block vgg16",
     "picture": "Picture",
     "reach": "MeasuredField measure_receptive_field",
+    "timing": "Timing measure_time",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 

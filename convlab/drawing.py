@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from convlab.arithmetic import ConvSpec
-from convlab.picture import EMPTY, INK, INPUT, KERNEL, LABEL, MUTED, OUTPUT, SMALL, TITLE
+from convlab.picture import EMPTY, INK, INPUT, KERNEL, LABEL, MUTED, OUTPUT, SMALL, TITLE, frame
 from convlab.reach import MeasuredField
 
 DIVERGING = "PuOr_r"  # negative purple, positive orange: safe for every common colour blindness
@@ -44,15 +44,6 @@ def _colour(image: Tensor) -> np.ndarray:
     return np.repeat(plane[..., None], 3, axis=2) if plane.ndim == 2 else plane
 
 
-def _frame(ax: Axes, title: str, colour: str = INK) -> Axes:
-    ax.set_title(title, fontsize=TITLE, color=colour, pad=7)
-    ax.set_xticks([])
-    ax.set_yticks([])
-    for spine in ax.spines.values():
-        spine.set(edgecolor=colour, linewidth=2)
-    return ax
-
-
 def _grid(ax: Axes, height: int, width: int) -> None:
     """Limits with row 0 on top, as images have them, so that pixel (row, column) is a unit square."""
     ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal")
@@ -63,7 +54,7 @@ def draw_photo(ax: Axes, image: Tensor, title: str = "", *, colour: str = INPUT)
     plane = _colour(image)
     ax.imshow(plane, interpolation="nearest", aspect="auto")
     _grid(ax, *plane.shape[:2])
-    return _frame(ax, title or f"photo {times(plane.shape[:2])}", colour)
+    return frame(ax, title or f"photo {times(plane.shape[:2])}", colour)
 
 
 def draw_kernel(ax: Axes, kernel: Tensor, dilation: int = 1, title: str = "") -> Axes:
@@ -100,7 +91,7 @@ def draw_kernel(ax: Axes, kernel: Tensor, dilation: int = 1, title: str = "") ->
     default = f"kernel {times(weights.shape)}"
     if reach != weights.shape:
         default += f", spans {times(reach)}"
-    return _frame(ax, title or default, KERNEL)
+    return frame(ax, title or default, KERNEL)
 
 
 def draw_map(ax: Axes, values: Tensor, title: str = "", *, within: Sequence[int] | None = None) -> Axes:
@@ -111,13 +102,13 @@ def draw_map(ax: Axes, values: Tensor, title: str = "", *, within: Sequence[int]
     plane = _plane(values)
     limit = max(float(np.quantile(np.abs(plane), 0.99)), 1e-9)
     low, high = (-limit, limit) if plane.min() < -1e-6 else (0, max(1.0, limit))
-    height, width = within or plane.shape
+    height, width = within or plane.shape[:2]
     top, left = (height - plane.shape[0]) / 2 - 0.5, (width - plane.shape[1]) / 2 - 0.5
     extent = (left, left + plane.shape[1], top + plane.shape[0], top)
     ax.set_facecolor(EMPTY)
     ax.imshow(plane, cmap="gray", vmin=low, vmax=high, interpolation="nearest", extent=extent, aspect="auto")
     _grid(ax, height, width)
-    return _frame(ax, title or f"output {times(plane.shape)}", OUTPUT)
+    return frame(ax, title or f"output {times(plane.shape)}", OUTPUT)
 
 
 def draw_footprint(ax: Axes, spec: ConvSpec, at: Sequence[int]) -> Axes:
@@ -151,7 +142,7 @@ def draw_support(ax: Axes, image: Tensor, field: MeasuredField, title: str = "")
     ax.imshow(shown, interpolation="nearest", aspect="auto")
     _grid(ax, *plane.shape[:2])
     ax.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor=KERNEL, linewidth=2))
-    return _frame(ax, title or f"{field.support.sum():,} of {height * width:,} pixels touched", INPUT)
+    return frame(ax, title or f"{field.support.sum():,} of {height * width:,} pixels touched", INPUT)
 
 
 def _box(field: MeasuredField) -> list[tuple[int, int]]:
@@ -160,14 +151,36 @@ def _box(field: MeasuredField) -> list[tuple[int, int]]:
 
 
 def draw_heat(ax: Axes, field: MeasuredField, title: str = "") -> Axes:
-    """How strongly each pixel of a field counts, from not at all (white) to most (dark)."""
+    """How strongly each pixel of a field counts, from not at all (white) to most (dark).
+
+    Where most of the pixels count, a line goes round the ones that make up half of the whole.
+    """
     (top, height), (left, width) = _box(field)
     plane = field.effective[top : top + height, left : left + width]
-    ax.imshow(
-        np.where(plane > 0, plane, np.nan), cmap="YlOrBr", vmin=0, interpolation="nearest", aspect="auto"
-    )
+    shades = {"cmap": "YlOrBr", "vmin": 0, "vmax": np.quantile(plane[plane > 0], 0.995)}
+    ax.imshow(np.where(plane > 0, plane, np.nan), interpolation="nearest", aspect="auto", **shades)
+    if field.coverage > 0.5 and min(height, width) > 8:
+        # Random weights give a grainy field: its line is drawn round the local mean.
+        window = max(1, min(height, width) // 16) * 2 + 1
+        padded = np.pad(plane, window // 2)
+        smooth = np.lib.stride_tricks.sliding_window_view(padded, (window, window)).mean((2, 3))
+        ranked = np.sort(smooth, axis=None)[::-1]
+        half = ranked[np.searchsorted(np.cumsum(ranked), ranked.sum() / 2)]
+        ax.contour(smooth, levels=[half], colors=INPUT, linewidths=2.5)
     _grid(ax, height, width)
-    return _frame(ax, title, INPUT)
+    return frame(ax, title, INPUT)
+
+
+def draw_nested(ax: Axes, image: Tensor, fields: Sequence[MeasuredField], title: str = "") -> Axes:
+    """Bounding boxes of several fields on the photo they were measured at."""
+    draw_photo(ax, image, title or f"fields after {len(fields)} layers")
+    for number, field in enumerate(fields, start=1):
+        (top, height), (left, width) = _box(field)
+        box = {"fill": False, "linewidth": 1 + 2 * number / len(fields)}
+        for colour, wider in (("white", 1.5), (KERNEL, 0)):
+            style = box | {"linewidth": box["linewidth"] + wider, "edgecolor": colour}
+            ax.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, **style))
+    return ax
 
 
 def draw_paths(ax: Axes, rates: Sequence[int], kernel_size: int = 3, title: str = "") -> Axes:
@@ -189,7 +202,7 @@ def draw_paths(ax: Axes, rates: Sequence[int], kernel_size: int = 3, title: str 
     margin = 0.06 * (last - first + 1) + 0.5
     room = 0.3 * (last - first + 1)  # for the labels on the left
     ax.set(xlim=(first - room, last + margin), ylim=(-0.35, len(rates) + 0.35))
-    _frame(ax, title or f"{len(reached)} of {last - first + 1} along one axis")
+    frame(ax, title or f"{len(reached)} of {last - first + 1} along one axis")
     for spine in ax.spines.values():
         spine.set_visible(False)
     for level, rate in enumerate(rates, start=1):
@@ -207,7 +220,7 @@ def draw_bars(
     for place, value in zip(places, values.values(), strict=True):
         ax.text(value, place, f" {value:,}", va="center", fontsize=LABEL, color=INK)
     ax.set(xlim=(0, 1.5 * max(values.values())), ylim=(len(names) - 0.4, -0.6))
-    _frame(ax, title)
+    frame(ax, title)
     ax.set_yticks(list(places), names, fontsize=LABEL)
     ax.tick_params(length=0)
     for side in ("top", "right", "bottom"):
@@ -226,7 +239,7 @@ def draw_growth(ax: Axes, sizes: Mapping[str, Sequence[int]], depth: int, colour
         ax.annotate(label, **place, va="top", fontsize=TITLE, color=colour, weight="bold")
     most = max(max(values) for values in sizes.values())
     longest = max(map(len, sizes.values()))
-    _frame(ax, "receptive field, pixels along one axis")
+    frame(ax, "receptive field, pixels along one axis")
     ax.set(xlim=(0.6, longest + 0.4), ylim=(2.2, 4 * most), yscale="log")
     ax.set_xticks(range(1, longest + 1), map(str, range(1, longest + 1)), fontsize=LABEL)
     powers = [2**power for power in range(2, 12) if 2**power < 4 * most]

@@ -9,21 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from convlab.arithmetic import ConvSpec
+from convlab.charts import draw_cloud, draw_layers, draw_shares
+from convlab.costs import Cost
 from convlab.drawing import (
     draw_bars,
+    draw_growth,
     draw_heat,
     draw_kernel,
     draw_map,
+    draw_nested,
     draw_photo,
     draw_support,
     times,
 )
-from convlab.picture import CONVOLUTIONS, Picture, blank, side_by_side
+from convlab.picture import CONVOLUTIONS, INK, KERNEL, MUTED, TITLE, Picture, blank, side_by_side
 from convlab.reach import MeasuredField
+from convlab.timing import Timing
 
 
 def show_photo(image: Tensor, title: str = "", *, figure: Figure | None = None) -> Picture:
@@ -56,17 +62,135 @@ def show_kernels(kernel: Tensor, dilations: Sequence[int] = (1,), *, figure: Fig
     return Picture(figure, f"A {times(kernel.shape)} kernel, {kernel.numel()} weights, spans {sizes}.")
 
 
+ZOOM = 41  # pixels across, in which single ones can be told apart
+
+
 def show_field(image: Tensor, field: MeasuredField, *, figure: Figure | None = None) -> Picture:
-    """The pixels that one output of any module sees, over a photo, and its gradient as heat."""
+    """The pixels that one output of any module sees, over a photo, and its gradient as heat.
+
+    A field with holes that is wider than 41 pixels has its middle enlarged beside it.
+
+    Parameters
+    ----------
+    image : Tensor, (1, C, H, W)
+        Of the size that the field was measured at.
+    field : MeasuredField
+    """
+    if tuple(image.shape[-2:]) != field.support.shape:
+        raise ValueError(
+            f"image={tuple(image.shape)} must have the {times(field.support.shape)} pixels of field"
+        )
     height, width = field.size
-    figure, axes = side_by_side(figure, {"support": 1, "heat": 1})
+    zoomed = max(height, width) > ZOOM and max(field.largest_gap) > 1
+    figure, axes = side_by_side(figure, {"support": 1, **({"zoom": 1} if zoomed else {}), "heat": 1})
     draw_support(axes["support"], image, field)
+    if zoomed:
+        draw_support(axes["zoom"], image, field, f"its middle, {ZOOM}×{ZOOM}")
+        row, column = field.center
+        axes["zoom"].set(xlim=(column - ZOOM / 2, column + ZOOM / 2), ylim=(row + ZOOM / 2, row - ZOOM / 2))
     draw_heat(axes["heat"], field, "size of the gradient")
     return Picture(
         figure,
         f"One output reaches across {height}×{width} pixels and sees {field.support.sum():,} of "
         f"{height * width:,} ({field.coverage:.1%}).",
     )
+
+
+def show_growth(image: Tensor, fields: Sequence[MeasuredField], *, figure: Figure | None = None) -> Picture:
+    """How the field of one output grows layer by layer: nested on the photo, and as a curve.
+
+    Parameters
+    ----------
+    image : Tensor, (1, C, H, W)
+        Of the size that the fields were measured at.
+    fields : sequence of MeasuredField
+        After the first layer, after the second, and so on.
+    """
+    ratio = image.shape[-1] / image.shape[-2]
+    tall = 4.2
+    left = tall * ratio + 1.0
+    boxes = {"photo": (0.2, 0.65, tall * ratio, tall), "growth": (left, 0.65, 10.8 - left, tall)}
+    figure, axes = blank(figure, (11, tall + 1.15), boxes)
+    draw_nested(axes["photo"], image, fields)
+    sizes = [field.size[0] for field in fields]
+    draw_growth(axes["growth"], {"last": sizes}, len(sizes), [KERNEL])
+    strides = [field.stride[0] for field in fields]
+    return Picture(
+        figure,
+        f"Receptive field after each of {len(fields)} layers: {', '.join(map(str, sizes))} pixels along one "
+        f"axis; neighbouring outputs of the last are {strides[-1]} apart.",
+    )
+
+
+def show_cost(cost: Cost, *, figure: Figure | None = None) -> Picture:
+    """Where a network's multiply-adds, weights and bytes go: by layer and by kind."""
+    boxes = {"layers": (0.6, 0.65, 5.0, 3.2), "shares": (7.2, 0.1, 3.6, 3.75)}
+    figure, axes = blank(figure, (11, 4.35), boxes)
+    draw_layers(axes["layers"], cost)
+    kinds = cost.kinds
+    rest = cost.bytes - sum(part.bytes for part in kinds.values())
+    rows = {
+        "multiply-adds": {kind: part.macs for kind, part in kinds.items()},
+        "weights": {kind: part.weights for kind, part in kinds.items()},
+        "bytes moved": {kind: part.bytes for kind, part in kinds.items()}
+        | ({"others": rest} if rest else {}),
+    }
+    draw_shares(axes["shares"], rows, "shares by kind")
+    shares = ", ".join(f"{kind} {part.macs / cost.macs:.1%}" for kind, part in kinds.items())
+    return Picture(
+        figure,
+        f"{cost.macs:,} multiply-adds ({shares}), {cost.weights:,} weights, {cost.bytes:,} bytes moved.",
+    )
+
+
+def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -> Picture:
+    """Time against multiply-adds, and the speed reached against arithmetic intensity.
+
+    Left: each module's share of the first one's time against its share of the first one's
+    multiply-adds; on the diagonal, saving multiply-adds saves as much time. Right: the roofline
+    (Williams et al., 2009), its two roofs at the best speeds seen among these modules.
+    """
+    if len(timings) < 2:
+        raise ValueError(f"timings={list(timings)!r} must hold at least two modules to compare")
+    boxes = {"shares": (0.95, 0.75, 4.45, 3.75), "roofline": (6.35, 0.75, 4.45, 3.75)}
+    figure, axes = blank(figure, (11, 5), boxes)
+    first = next(iter(timings.values()))
+    colours = [CONVOLUTIONS.get(_leading(timing.cost), MUTED) for timing in timings.values()]
+    shares, speeds = {}, {}
+    for name, timing in timings.items():
+        label = f"{name}  {1000 * timing.median:.3g} ms"
+        shares[label] = (100 * timing.cost.macs / first.cost.macs, 100 * timing.median / first.median)
+        speeds[name] = (timing.cost.intensity, timing.cost.macs / timing.median / 1e9)
+    threads = f"{first.threads} thread{'s' * (first.threads > 1)}"
+    ax = draw_cloud(axes["shares"], shares, colours, "% of the multiply-adds", f"% of the time, {threads}")
+    for (x, _), timing, colour in zip(shares.values(), timings.values(), colours, strict=True):
+        ax.plot([x, x], [100 * end / first.median for end in timing.spread], color=colour, linewidth=2)
+    ends = [min(ax.get_xlim()[0], ax.get_ylim()[0]), max(ax.get_xlim()[1], ax.get_ylim()[1])]
+    ax.plot(ends, ends, "--", color=MUTED, linewidth=1.5)
+    ax.set_title("on the dashed line: as promised", fontsize=TITLE, color=INK)
+    ax = draw_cloud(
+        axes["roofline"], speeds, colours, "multiply-adds per byte moved", "billion multiply-adds a second"
+    )
+    best = max(speed for _, speed in speeds.values())
+    memory = max(speed / intensity for intensity, speed in speeds.values())
+    x = np.geomspace(*ax.get_xlim(), 50)
+    ax.plot(x, np.minimum(best, memory * x), color=MUTED, linewidth=1.5)
+    ax.set_title("roofline", fontsize=TITLE, color=INK)
+    each = "; ".join(
+        f"{name} {share:.3g} % and {timings[name].cost.intensity:.2g}"
+        for name, (share, _) in zip(timings, shares.values(), strict=True)
+    )
+    return Picture(
+        figure,
+        f"Measured time beside counted multiply-adds, as shares of {next(iter(timings))!r} "
+        f"({first.cost.macs:,}). Share of the multiply-adds, and multiply-adds per byte: {each}.",
+    )
+
+
+def _leading(cost: Cost) -> str:
+    """The kind that a module is known by: depthwise where it has any, else the most laborious."""
+    kinds = cost.kinds
+    return "depthwise" if "depthwise" in kinds else max(kinds, key=lambda kind: kinds[kind].macs, default="")
 
 
 def show_costs(

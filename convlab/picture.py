@@ -113,3 +113,13 @@ def side_by_side(
         boxes[label] = (left, foot, ratio * height, height)
         left += ratio * height + gap
     return blank(figure, (width, head + height + foot), boxes)
+
+
+def frame(ax: Axes, title: str, colour: str = INK) -> Axes:
+    """A title and a frame in the colour of what the axes show; no ticks."""
+    ax.set_title(title, fontsize=TITLE, color=colour, pad=7)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set(edgecolor=colour, linewidth=2)
+    return ax

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
+
+from convlab.running import Watcher, empty_image, image_shape, run_watched, stand_ins
 
 Place = tuple[int, int]
 Step = tuple[int | Fraction, int | Fraction]
@@ -53,6 +54,13 @@ class MeasuredField:
         Taken on seeded noise with the module as it stands when this is first asked for.
         """
         return self._gradient()
+
+    @property
+    def deviation(self) -> tuple[float, float]:
+        """Standard deviation (rows, columns) of the effective field about its middle, in pixels."""
+        profiles = (self.effective.sum(axis=axis) for axis in (1, 0))
+        places = ((profile, np.arange(len(profile))) for profile in profiles)
+        return tuple(float(np.sqrt(np.cov(place, aweights=profile, ddof=0))) for profile, place in places)
 
     def _touched(self) -> tuple[np.ndarray, np.ndarray]:
         return np.flatnonzero(self.support.any(axis=1)), np.flatnonzero(self.support.any(axis=0))
@@ -117,15 +125,9 @@ def measure_receptive_field(
     Luo et al., "Understanding the effective receptive field in deep convolutional neural
     networks", 2016 (for ``effective``).
     """
-    shape = tuple(input_shape) if isinstance(input_shape, (tuple, list, torch.Size)) else ()
-    shape = (1, *shape) if len(shape) == 3 else shape
-    if len(shape) != 4 or shape[0] != 1 or not all(isinstance(n, int) and n > 0 for n in shape):
-        raise ValueError(f"input_shape={input_shape!r} must be (C, H, W) or (1, C, H, W)")
-    tape = _Tape()
-    try:
-        output = tape.record(module, shape)
-    except RuntimeError as error:
-        raise ValueError(f"the module does not take input_shape={input_shape!r}: {error}") from error
+    shape = image_shape(input_shape)
+    tape = _Tape(empty_image(module, shape))
+    output = run_watched(module, stand_ins(module), input_shape, tape, tape.pixels)
     if not isinstance(output, Tensor) or output.dim() != 4:
         found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise ValueError(f"the module gives {found}, not a map (1, C', H', W') with positions")
@@ -155,18 +157,12 @@ def measure_receptive_field(
     return MeasuredField(place, support, stride, clipped, lambda: _gradient(module, shape, chosen))
 
 
-def _state(module: nn.Module) -> dict[str, Tensor]:
-    """Stand-ins for parameters and buffers, so that a run changes none of the module's own."""
-    state = {name: value.detach() for name, value in module.named_parameters()}
-    return state | {name: value.clone() for name, value in module.named_buffers()}
-
-
 def _gradient(module: nn.Module, shape: tuple[int, ...], chosen: tuple) -> np.ndarray:
     like = next(module.parameters(), torch.empty(0))
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(like)
     with torch.enable_grad(), torch.random.fork_rng(devices=[]):
         noise.requires_grad_()
-        output = torch.func.functional_call(module, _state(module), (noise,))
+        output = torch.func.functional_call(module, stand_ins(module), (noise,))
         (gradient,) = torch.autograd.grad(output[chosen].sum(), noise)
     return gradient.abs().sum((0, 1)).double().cpu().numpy()
 
@@ -219,26 +215,15 @@ class _Operation:
         return kernel, stride, _pair(given["padding"]), _pair(given.get("dilation", [1]))
 
 
-class _Tape(TorchDispatchMode):
+class _Tape(Watcher):
     """Notes the operations that lead from the input to the output, and traces them back."""
 
-    def __init__(self) -> None:
+    def __init__(self, pixels: Tensor) -> None:
         super().__init__()
+        self.pixels = pixels
         self.operations: list[_Operation] = []
-        self.steps: dict[int, Step] = {}
+        self.steps: dict[int, Step] = {id(pixels): (Fraction(1), Fraction(1))}
         self.views: dict[int, Tensor] = {}
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        # torch would load its whole compiler (80 MB, a second) only to switch it off in here.
-        return False
-
-    def record(self, module: nn.Module, shape: tuple[int, ...]) -> Tensor:
-        like = next(module.parameters(), torch.empty(0))
-        self.pixels = torch.zeros(shape).to(like)
-        self.steps[id(self.pixels)] = (Fraction(1), Fraction(1))
-        with torch.no_grad(), torch.random.fork_rng(devices=[]), self:
-            return torch.func.functional_call(module, _state(module), (self.pixels,))
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -284,16 +269,16 @@ class _Tape(TorchDispatchMode):
     def trace(self, output: Tensor, chosen: tuple) -> tuple[np.ndarray, bool]:
         """Pixels that reach the chosen outputs, (H, W), and whether any of them is padding."""
         self.clipped = False
-        seed = torch.zeros(output.shape)
-        seed[chosen] = 1
+        seed = torch.zeros(output.shape, dtype=torch.bool)
+        seed[chosen] = True
         reached = {id(output): seed}
         for operation in reversed(self.operations):
             found = [reached.pop(id(t), None) for t in operation.outputs]
             if any(mark is not None for mark in found):
                 for source, mark in self._look_back(operation, found):
                     if id(source) in self.steps:
-                        mark = (mark != 0).float()
-                        reached[id(source)] = torch.maximum(mark, reached.get(id(source), mark))
+                        mark = mark if mark.dtype == torch.bool else mark != 0
+                        reached[id(source)] = _either(mark, reached.get(id(source), mark))
         support = reached.get(id(self.pixels), torch.zeros(self.pixels.shape))
         return support.amax((0, 1)).bool().numpy(), self.clipped
 
@@ -336,27 +321,42 @@ class _Tape(TorchDispatchMode):
 
     def _window(self, operation: _Operation, mark: Tensor, groups: int) -> Tensor:
         """Look back through a convolution or pooling: all channels of a group see the same."""
-        kernel, stride, padding, dilation = operation.geometry()
         source = operation.sources[0]
-        shape = (1, source.shape[1] // groups, *source.shape[2:])
-        mark = mark.reshape(groups, 1, -1, *mark.shape[2:]).amax(2)
-        ones = torch.ones(1, 1, *kernel)
-        if operation.arguments.get("transposed", False):
-            seen = F.conv2d(mark, ones, None, stride, padding, dilation)
-        else:
-            canvas = F.conv_transpose2d(mark, ones, None, stride, 0, 0, 1, dilation)
-            (top, left), (height, width) = padding, source.shape[2:]
-            missing = [
-                max(0, p + n - c) for p, n, c in zip(padding, (height, width), canvas.shape[2:], strict=True)
-            ]
-            canvas = F.pad(canvas, (0, missing[1], 0, missing[0]))
-            seen = canvas[..., top : top + height, left : left + width]
-            self.clipped |= bool(canvas.count_nonzero() > seen.count_nonzero())
-        return (seen > 0.5).expand(groups, *shape[1:]).reshape(source.shape)
+        seen = _once(mark)
+        if seen.shape == mark.shape:
+            seen = mark.reshape(groups, 1, -1, *mark.shape[2:]).any(2)
+        axes = zip((2, 3), source.shape[2:], *operation.geometry(), strict=True)
+        for axis, size, kernel, stride, padding, dilation in axes:
+            seen = seen.movedim(axis, -1)
+            if operation.arguments.get("transposed", False):
+                reach = (size - 1) * stride + (kernel - 1) * dilation + 1
+                canvas = F.pad(seen, (padding, reach - padding - seen.shape[-1]))
+                taps = [canvas[..., tap * dilation :: stride][..., :size] for tap in range(kernel)]
+                seen = torch.stack(taps).any(0)
+            else:
+                reach = (seen.shape[-1] - 1) * stride + 1
+                canvas = seen.new_zeros(
+                    *seen.shape[:-1], max(reach + (kernel - 1) * dilation, padding + size)
+                )
+                for tap in range(kernel):
+                    canvas[..., tap * dilation : tap * dilation + reach : stride] |= seen
+                seen = canvas[..., padding : padding + size]
+                self.clipped |= bool(canvas[..., :padding].any() or canvas[..., padding + size :].any())
+            seen = seen.movedim(-1, axis)
+        return seen.expand(len(seen), source.shape[1] // len(seen), -1, -1).reshape(source.shape)
 
     def _note_clipping(self, mark: Tensor, amounts: list[int]) -> None:
         inside = F.pad(mark, [-amount for amount in amounts])
         self.clipped |= bool(mark.count_nonzero() > inside.count_nonzero())
+
+
+def _once(mark: Tensor) -> Tensor:
+    """One channel in place of many that are, in memory, the same one: most marks are."""
+    return mark[:, :1] if mark.dim() == 4 and mark.stride(1) == 0 else mark
+
+
+def _either(mark: Tensor, other: Tensor) -> Tensor:
+    return mark if mark is other else (_once(mark) | _once(other)).expand(mark.shape)
 
 
 def _by_gradient(operation: _Operation, marks: list) -> Iterator[tuple[Tensor, Tensor]]:

@@ -12,24 +12,43 @@ from torch import nn
 from convlab import (
     ConvSpec,
     Picture,
+    cost,
     kernel,
     measure_receptive_field,
+    measure_time,
     photo,
+    show_cost,
     show_costs,
     show_depth,
     show_dilation,
     show_field,
+    show_growth,
     show_kernels,
     show_maps,
     show_photo,
     show_rates,
+    show_times,
 )
+from convlab.picture import CONVOLUTIONS
 
 CAT = photo("cat", 61, channels=1)
+SEPARABLE = nn.Sequential(nn.Conv2d(4, 4, 3, groups=4), nn.ReLU(), nn.Conv2d(4, 8, 1))
+TIMINGS = measure_time({"ordinary": nn.Conv2d(4, 8, 3), "separable": SEPARABLE}, (4, 16, 16), repeats=3)
+
+
+def stacked_fields(rates):
+    torch.manual_seed(0)
+    stack = nn.Sequential(*(nn.Conv2d(1, 1, 3, padding="same", dilation=rate) for rate in rates))
+    return [measure_receptive_field(stack[: n + 1], (1, 61, 61)) for n in range(len(rates))]
 
 
 def axes_of(picture):
     return {axes.get_label(): axes for axes in picture.figure.axes}
+
+
+def drawn_ticks(axis, coordinate):
+    low, high = sorted(axis.get_view_interval())
+    return [text for text in axis.get_ticklabels() if low <= text.get_position()[coordinate] <= high]
 
 
 PICTURES = {
@@ -39,6 +58,10 @@ PICTURES = {
     "dilation": lambda figure=None: show_dilation(CAT, dilation=3, figure=figure),
     "rates": lambda figure=None: show_rates(CAT, rates=(1, 2, 9), figure=figure),
     "depth": lambda figure=None: show_depth(CAT, depth=3, figure=figure),
+    "field": lambda figure=None: show_field(CAT, stacked_fields([2, 2])[-1], figure=figure),
+    "growth": lambda figure=None: show_growth(CAT, stacked_fields([1, 2, 4]), figure=figure),
+    "cost": lambda figure=None: show_cost(cost(SEPARABLE, (4, 16, 16)), figure=figure),
+    "times": lambda figure=None: show_times(TIMINGS, figure=figure),
     "costs": lambda figure=None: show_costs(
         {"a": ConvSpec(3, 4, 3), "b": ConvSpec(3, 4, 1)}, (9, 9), figure=figure
     ),
@@ -81,7 +104,8 @@ def test_no_text_is_cut_off_or_overlaps_other_text(name):
     figure.canvas.draw()
     boxes = []
     for axes in figure.axes:
-        texts = [axes.title, *axes.texts, *axes.get_xticklabels(), *axes.get_yticklabels(), axes.xaxis.label]
+        texts = [axes.title, *axes.texts, *drawn_ticks(axes.xaxis, 0), *drawn_ticks(axes.yaxis, 1)]
+        texts += [axes.xaxis.label, axes.yaxis.label]
         boxes += [(t.get_text(), t.get_window_extent()) for t in texts if t.get_text() and t.get_visible()]
     page = figure.bbox
     for i, (text, box) in enumerate(boxes):
@@ -162,3 +186,60 @@ def test_what_cannot_be_drawn_is_refused_in_words():
         PICTURES["photo"]().encode("gif")
     with pytest.raises(ValueError, match="smaller than the effective kernel"):
         show_dilation(CAT[..., :10, :10], dilation=8)
+
+
+def test_growth_names_each_size_and_nests_the_fields():
+    picture = show_growth(CAT, stacked_fields([1, 2, 4]))
+    assert "3, 7, 15 pixels" in picture.alt
+    boxes = [patch.get_width() for patch in axes_of(picture)["photo"].patches]
+    assert sorted(set(boxes)) == [3, 7, 15]
+
+
+def test_a_wide_field_with_holes_is_enlarged_and_a_dense_one_is_not():
+    holes, dense = stacked_fields([2, 4, 8, 8])[-1], stacked_fields([1, 2, 4, 8, 8])[-1]
+    assert min(*holes.size, *dense.size) > 41
+    axes = axes_of(show_field(CAT, holes))
+    assert np.ptp(axes["zoom"].get_xlim()) == 41
+    assert "zoom" not in axes_of(show_field(CAT, dense))
+
+
+def test_a_line_goes_round_the_half_of_a_dense_field():
+    dense = stacked_fields([1] * 8)[-1]
+    contours = axes_of(show_field(CAT, dense))["heat"].collections
+    assert len(contours) == 1
+    assert not axes_of(show_field(CAT, stacked_fields([4, 4])[-1]))["heat"].collections
+
+
+def test_a_field_is_not_shown_on_a_photo_of_another_size():
+    with pytest.raises(ValueError, match=r"image=\(1, 1, 60, 61\)"):
+        show_field(CAT[..., :60, :], stacked_fields([1])[-1])
+
+
+def test_a_cost_has_a_bar_for_each_layer_in_the_colour_of_its_kind():
+    found = cost(SEPARABLE, (4, 16, 16))
+    picture = show_cost(found)
+    bars = axes_of(picture)["layers"].patches
+    assert sum(bar.get_height() for bar in bars) == pytest.approx(100)
+    colours = [matplotlib.colors.to_hex(bar.get_facecolor()).upper() for bar in bars]
+    assert colours == [CONVOLUTIONS["depthwise"], CONVOLUTIONS["pointwise"]]
+    assert f"{found.macs:,} multiply-adds (depthwise 52.9%, pointwise 47.1%)" in picture.alt
+    names = {text.get_text() for text in axes_of(picture)["shares"].texts}
+    assert {"depthwise", "pointwise", "others"} <= names
+
+
+def test_times_stand_beside_what_was_promised_but_never_in_the_sentence():
+    picture = show_times(TIMINGS)
+    assert "separable 23.6 %" in picture.alt
+    assert "ms" not in picture.alt
+    shares = axes_of(picture)["shares"]
+    labels = [text.get_text() for text in shares.texts]
+    assert all(label.endswith(" ms") for label in labels)
+    points = shares.collections[0].get_offsets()
+    assert tuple(points[0]) == (100, 100)
+    wanted = [100 * timing.median / TIMINGS["ordinary"].median for timing in TIMINGS.values()]
+    assert list(points[:, 1]) == pytest.approx(wanted)
+
+
+def test_one_time_alone_is_not_compared():
+    with pytest.raises(ValueError, match="at least two"):
+        show_times({"ordinary": TIMINGS["ordinary"]})

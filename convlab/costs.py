@@ -1,0 +1,212 @@
+"""What any torch module costs: parameters, multiply-adds and the bytes that it moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+from torch.utils.module_tracker import ModuleTracker
+
+from convlab.arithmetic import ConvSpec
+from convlab.running import Watcher, empty_image, image_shape, run_watched, stand_ins
+
+MOST_ROWS = 12
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """What one operation costs.
+
+    Attributes
+    ----------
+    name : str
+        Of the innermost module that runs it, as in ``named_modules()``; "" for the module itself.
+    kind : str
+        ``ConvSpec.kind`` of a convolution; else "transposed", "linear" or torch's name.
+    output_shape : (int, ...)
+        With the leading 1 of the image.
+    parameters, weights : int
+        Counted where they are first used; weights are those that multiply, without biases.
+    macs : int
+        Multiply-adds for one image, biases not counted.
+    bytes : int
+        Inputs, parameters and outputs, each once: what must at least pass through memory.
+    """
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    weights: int
+    macs: int
+    bytes: int
+
+
+@dataclass(frozen=True, repr=False)
+class Cost:
+    """What a module costs for one image, operation by operation (``layers``) and in all.
+
+    In a notebook it displays as a table: a row for each layer that multiplies, or, where there are
+    many, for each kind of them.
+    """
+
+    layers: tuple[LayerCost, ...]
+    parameters: int
+
+    @property
+    def weights(self) -> int:
+        """Weights that multiply, without biases."""
+        return sum(layer.weights for layer in self.layers)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes moved if no layer finds its input still in a cache."""
+        return sum(layer.bytes for layer in self.layers)
+
+    @property
+    def intensity(self) -> float:
+        """Multiply-adds for each byte moved (Williams et al., "Roofline", 2009)."""
+        return self.macs / self.bytes
+
+    @property
+    def kinds(self) -> dict[str, Cost]:
+        """The part of each kind, in order of first appearance; what has no multiply-adds is left out."""
+        kinds = dict.fromkeys(layer.kind for layer in self.layers if layer.macs)
+        return {kind: _part(layer for layer in self.layers if layer.kind == kind) for kind in kinds}
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        multiplying = [layer for layer in self.layers if layer.macs]
+        rest = _part(layer for layer in self.layers if not layer.macs)
+        if len(multiplying) > MOST_ROWS:
+            parts = {f"{len(part.layers)} {kind}": part for kind, part in self.kinds.items()}
+            outputs = [""] * len(parts)
+        else:
+            parts = {f"{layer.name} {layer.kind}".strip(): layer for layer in multiplying}
+            outputs = ["×".join(map(str, layer.output_shape[1:])) for layer in multiplying]
+        parts |= {f"{len(rest.layers)} others": rest} if rest.layers else {}
+        parts |= {"in all": self}
+        outputs += [""] * (len(parts) - len(outputs))
+        numbers = ("parameters", "weights", "macs", "bytes")
+        rows = [("layer", "output", *numbers)]
+        for (name, part), output in zip(parts.items(), outputs, strict=True):
+            rows.append((name, output, *(f"{getattr(part, number):,}" for number in numbers)))
+        return rows
+
+    def __repr__(self) -> str:
+        rows = self._rows()
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = (
+            [row[0].ljust(widths[0]), *(cell.rjust(n) for cell, n in zip(row[1:], widths[1:], strict=True))]
+            for row in rows
+        )
+        return "\n".join("  ".join(line) for line in lines)
+
+    def _repr_html_(self) -> str:
+        head, *body = self._rows()
+        cells = ["".join(f"<td>{cell}</td>" for cell in row) for row in body]
+        cells[-1] = cells[-1].replace("<td>", "<td><b>").replace("</td>", "</b></td>")
+        rows = "".join(f"<tr>{row}</tr>" for row in cells)
+        names = "".join(f"<th>{name}</th>" for name in head)
+        return f'<table style="font-size: 16px"><thead><tr>{names}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def _part(layers: Iterable[LayerCost]) -> Cost:
+    layers = tuple(layers)
+    return Cost(layers, sum(layer.parameters for layer in layers))
+
+
+def cost(module: nn.Module, input_shape: tuple[int, ...]) -> Cost:
+    """Parameters, weights, multiply-adds and bytes moved of any module, for one image.
+
+    The module runs once, where its parameters are (``with torch.device("meta")`` builds one that
+    takes no memory), and is left as it was. Multiply-adds are those of torch's own
+    ``flop_counter``, halved: convolutions and matrix products, however they are called. Unlike a
+    layer's ``macs``, ``bytes`` also counts what multiplies nothing: norms, activations, sums.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Takes (1, C, H, W).
+    input_shape : (C, H, W) or (1, C, H, W)
+
+    Raises
+    ------
+    ValueError
+        If `input_shape` is no such shape, or not one that the module takes.
+    """
+    shape = image_shape(input_shape)
+    state = stand_ins(module)
+    parameters = [state[name] for name, _ in module.named_parameters()]
+    with ModuleTracker() as tracker:
+        meter = _Meter(tracker, parameters)
+        run_watched(module, state, input_shape, meter, empty_image(module, shape))
+    return Cost(tuple(meter.layers), sum(parameter.numel() for parameter in parameters))
+
+
+class _Meter(Watcher):
+    """Notes what each operation costs."""
+
+    def __init__(self, tracker: ModuleTracker, parameters: list[Tensor]) -> None:
+        super().__init__()
+        self.layers: list[LayerCost] = []
+        self._tracker = tracker
+        # By identity, since a view of a parameter (a matrix transposed) stands for it.
+        self._parameter_of = {id(parameter): parameter for parameter in parameters}
+        self._views: list[Tensor] = []
+        self._counted: set[int] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        output = func(*args, **kwargs)
+        inputs = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        outputs = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
+        if func.is_view:
+            for view in outputs:
+                if id(inputs[0]) in self._parameter_of:
+                    self._parameter_of[id(view)] = self._parameter_of[id(inputs[0])]
+                    self._views.append(view)  # kept, so that no other tensor gets its identity
+        elif any(tensor.dim() for tensor in inputs) and outputs:
+            flops = flop_registry.get(func.overloadpacket, lambda *_, **__: 0)
+            self._note(func, args, inputs, outputs, flops(*args, **kwargs, out_val=output) // 2)
+        return output
+
+    def _note(self, func, args: tuple, inputs: list[Tensor], outputs: list[Tensor], macs: int) -> None:
+        used = {id(p): p for p in (self._parameter_of.get(id(tensor)) for tensor in inputs) if p is not None}
+        new = [parameter for key, parameter in used.items() if key not in self._counted]
+        self._counted |= used.keys()
+        innermost = max(self._tracker.parents - {"Global"}, key=len)
+        self.layers.append(
+            LayerCost(
+                name=innermost.partition(".")[2],
+                kind=_kind(func.overloadpacket.__name__, args),
+                output_shape=tuple(outputs[0].shape),
+                parameters=sum(parameter.numel() for parameter in new),
+                weights=sum(p.numel() for p in new if p.dim() > 1) if macs else 0,
+                macs=macs,
+                bytes=sum(tensor.numel() * tensor.element_size() for tensor in (*inputs, *outputs)),
+            )
+        )
+
+
+def _kind(name: str, args: tuple) -> str:
+    if name == "convolution":
+        image, weight, _, _, _, dilation, transposed, _, groups = args
+        if transposed:
+            return "transposed"
+        if weight.dim() == 4:
+            channels, filters = image.shape[1], weight.shape[0]
+            spec = ConvSpec(
+                channels, filters, tuple(weight.shape[2:]), dilation=tuple(dilation), groups=groups
+            )
+            return spec.kind
+    if name in ("addmm", "mm"):
+        return "linear"
+    return name.strip("_").removeprefix("native_").removesuffix("_with_indices").replace("_", " ")

@@ -1,0 +1,59 @@
+"""A module run once on an empty image, watched, and left as it was."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+class Watcher(TorchDispatchMode):
+    """Base of what watches each operation of torch while a module runs."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # torch would load its whole compiler (80 MB, a second) only to switch it off in here.
+        return False
+
+
+def image_shape(input_shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """(1, C, H, W) from (C, H, W) or (1, C, H, W).
+
+    Raises
+    ------
+    ValueError
+        For any other shape, with its value.
+    """
+    shape = tuple(input_shape) if isinstance(input_shape, (tuple, list, torch.Size)) else ()
+    shape = (1, *shape) if len(shape) == 3 else shape
+    if len(shape) != 4 or shape[0] != 1 or not all(isinstance(n, int) and n > 0 for n in shape):
+        raise ValueError(f"input_shape={input_shape!r} must be (C, H, W) or (1, C, H, W)")
+    return shape
+
+
+def stand_ins(module: nn.Module) -> dict[str, Tensor]:
+    """Tensors in place of parameters and buffers, so that a run changes none of the module's own."""
+    state = {name: value.detach() for name, value in module.named_parameters()}
+    return state | {name: value.clone() for name, value in module.named_buffers()}
+
+
+def run_watched(
+    module: nn.Module, state: dict[str, Tensor], shape: tuple[int, ...], watcher: Watcher, image: Tensor
+) -> object:
+    """What the module makes of `image`, with `state` as its parameters and buffers.
+
+    Raises
+    ------
+    ValueError
+        If the module does not take an image of this shape.
+    """
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]), watcher:
+            return torch.func.functional_call(module, state, (image,))
+    except RuntimeError as error:
+        raise ValueError(f"the module does not take input_shape={shape!r}: {error}") from error
+
+
+def empty_image(module: nn.Module, shape: tuple[int, ...]) -> Tensor:
+    """Zeros where the module's parameters are, in their type."""
+    return torch.zeros(shape).to(next(module.parameters(), torch.empty(0)))

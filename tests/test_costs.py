@@ -1,0 +1,149 @@
+"""Costs: torch's own counter and the arithmetic are the oracles."""
+
+from itertools import product
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+from torch.utils.flop_counter import FlopCounterMode
+
+from convlab import ConvSpec, cost
+
+
+class FromForward(nn.Module):
+    """Convolves without any layer of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(4, 3, 3, 3))
+
+    def forward(self, x):
+        return F.conv2d(x, self.weight, padding=1)
+
+
+class Twice(nn.Module):
+    """One module called twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x):
+        return self.conv(torch.relu(self.conv(x)))
+
+
+SPECS = [
+    ConvSpec(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias)
+    for in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias in product(
+        (2, 6), (4, 6), (1, (2, 3)), (1, 2), (0, 2), (1, 2), (1, 2), (True, False)
+    )
+] + [ConvSpec(3, 5, k, padding="same", dilation=d) for k in (1, 2, 3, 4) for d in (1, 2)]
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+def test_cost_and_arithmetic_agree(spec):
+    found = cost(spec.module(), (spec.in_channels, 9, 11))
+    assert found.parameters == spec.num_parameters
+    assert found.weights == spec.num_weights
+    assert found.macs == spec.macs((9, 11))
+    layer = next(layer for layer in found.layers if layer.macs)
+    assert layer.output_shape == (1, spec.out_channels, *spec.output_size((9, 11)))
+    assert layer.kind == spec.kind
+
+
+def test_bytes_are_those_of_inputs_parameters_and_outputs():
+    found = cost(nn.Conv2d(3, 8, 3, padding=1), (3, 10, 10))
+    assert found.bytes == 4 * (3 * 100 + 3 * 8 * 9 + 8 + 8 * 100)
+    assert found.intensity == found.macs / found.bytes
+    half = cost(nn.Conv2d(3, 8, 3, padding=1).bfloat16(), (3, 10, 10))
+    assert 2 * half.bytes == found.bytes
+
+
+MODULES = {
+    "F.conv2d in forward": FromForward(),
+    "one module twice": Twice(),
+    "transposed": nn.ConvTranspose2d(3, 4, 3, stride=2),
+    "linear": nn.Sequential(nn.Flatten(), nn.Linear(3 * 144, 7)),
+    "linear at each pixel": nn.Sequential(nn.Flatten(2), nn.Linear(144, 7)),
+    "conv1d": nn.Sequential(nn.Flatten(2), nn.Conv1d(3, 4, 3)),
+    "no multiplication": nn.Sequential(nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2)),
+    "nothing": nn.Identity(),
+}
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize("name", MODULES)
+def test_multiply_adds_are_half_of_what_torch_counts(name, device):
+    module = MODULES[name]
+    with FlopCounterMode(display=False) as counter:
+        module(torch.zeros(1, 3, 12, 12))
+    found = cost(module if device == "cpu" else module.to(device), (3, 12, 12))
+    MODULES[name] = module.to_empty(device="cpu")
+    assert 2 * found.macs == counter.get_total_flops()
+    assert found.parameters == sum(parameter.numel() for parameter in module.parameters())
+    assert sum(layer.parameters for layer in found.layers) == found.parameters
+
+
+def test_a_module_called_twice_works_twice_and_weighs_once():
+    found = cost(Twice(), (3, 12, 12))
+    first, _, second = found.layers
+    assert (first.name, second.name) == ("conv", "conv")
+    assert first.macs == second.macs > 0
+    assert (first.weights, second.weights) == (81, 0)
+
+
+def test_parameters_that_are_never_used_count_in_all_alone():
+    module = FromForward()
+    module.spare = nn.Linear(5, 5)
+    found = cost(module, (3, 6, 6))
+    assert found.parameters == sum(layer.parameters for layer in found.layers) + 30
+
+
+def test_layers_are_named_as_in_the_module():
+    body = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Sequential(nn.Conv2d(4, 4, 3, groups=4), nn.ReLU()))
+    found = cost(body, (3, 8, 8))
+    assert [layer.name for layer in found.layers] == ["0", "1.0", "1.1"]
+    assert set(found.kinds) == {"pointwise", "depthwise"}
+    assert found.kinds["depthwise"].macs == found.layers[1].macs
+
+
+def test_the_table_holds_each_layer_and_the_sum():
+    found = cost(nn.Sequential(nn.Conv2d(3, 40, 3), nn.ReLU(), nn.Conv2d(40, 2, 1)), (3, 8, 8))
+    lines = repr(found).splitlines()
+    assert [line.split()[0] for line in lines] == ["layer", "0", "2", "1", "in"]
+    assert "40×6×6" in lines[1]
+    assert lines[-1].split()[-2:] == [f"{found.macs:,}", f"{found.bytes:,}"]
+    html = found._repr_html_()
+    assert html.count("<tr>") == len(lines)
+    assert f"<b>{found.macs:,}</b>" in html
+
+
+def test_a_long_table_is_summed_up_by_kind():
+    layers = [nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.Conv2d(4, 4, 1)] * 10
+    lines = repr(cost(nn.Sequential(*layers), (4, 8, 8))).splitlines()
+    assert [" ".join(line.split()[:2]) for line in lines[1:]] == ["10 depthwise", "10 pointwise", "in all"]
+
+
+def test_the_module_is_left_as_it_was():
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout()).train()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    state = torch.get_rng_state()
+    cost(module, (3, 8, 8))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert module.training
+    assert all(parameter.grad is None for parameter in module.parameters())
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+@pytest.mark.parametrize("shape", [(3, 8), (2, 3, 8, 8), (3, 0, 8), "3×8×8", (3, 8.0, 8)])
+def test_a_bad_shape_is_refused_with_its_value(shape):
+    with pytest.raises(ValueError, match="input_shape="):
+        cost(nn.Conv2d(3, 4, 3), shape)
+
+
+def test_a_shape_that_the_module_does_not_take_is_refused():
+    with pytest.raises(ValueError, match=r"does not take input_shape=\(5, 8, 8\)"):
+        cost(nn.Conv2d(3, 4, 3), (5, 8, 8))

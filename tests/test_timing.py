@@ -1,0 +1,62 @@
+"""Times themselves are not tested, only that they are taken fairly."""
+
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from convlab import ConvSpec, measure_time
+from convlab.timing import LEAST_SECONDS
+
+
+class Diary(nn.Module):
+    """Notes each run: its name, and what torch was set to meanwhile."""
+
+    def __init__(self, name, pages):
+        super().__init__()
+        self.name, self.pages = name, pages
+
+    def forward(self, x):
+        self.pages.append((self.name, torch.get_num_threads(), torch.is_grad_enabled()))
+        time.sleep(LEAST_SECONDS)  # long enough that a sample is one run
+        return x
+
+
+def test_a_timing_holds_every_sample_and_the_cost():
+    spec = ConvSpec(4, 8, 3)
+    found = measure_time({"3×3": spec.module()}, (4, 20, 20), repeats=5, threads=1)
+    timing = found["3×3"]
+    assert len(timing.seconds) == 5
+    assert timing.threads == 1
+    assert min(timing.seconds) > 0
+    low, high = timing.spread
+    assert low <= timing.median <= high
+    assert timing.median in timing.seconds
+    assert (timing.cost.macs, timing.cost.weights) == (spec.macs(20), spec.num_weights)
+
+
+def test_modules_take_turns_on_the_threads_given_and_threads_are_put_back():
+    pages = []
+    before = torch.get_num_threads()
+    modules = {name: Diary(name, pages) for name in "ab"}
+    measure_time(modules, (1, 4, 4), repeats=4, threads=1)
+    assert torch.get_num_threads() == before
+    timed = pages[2:]  # the costs come first
+    assert {(threads, grad) for _, threads, grad in timed} == {(1, False)}
+    names = "".join(name for name, _, _ in timed)
+    assert names.count("ab") + names.count("ba") >= 8
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"repeats": 2}, "repeats=2"), ({"repeats": 3.0}, r"repeats=3\.0"), ({"threads": 0}, "threads=0")],
+)
+def test_bad_options_are_refused_with_their_value(options, message):
+    with pytest.raises(ValueError, match=message):
+        measure_time({"a": nn.Identity()}, (1, 4, 4), **options)
+
+
+def test_nothing_to_time_is_refused():
+    with pytest.raises(ValueError, match="at least one module"):
+        measure_time({}, (1, 4, 4))
