@@ -171,9 +171,9 @@ def draw_heat(ax: Axes, field: MeasuredField, title: str = "") -> Axes:
     return frame(ax, title, INPUT)
 
 
-def draw_nested(ax: Axes, image: Tensor, fields: Sequence[MeasuredField], title: str = "") -> Axes:
+def draw_nested(ax: Axes, image: Tensor, fields: Sequence[MeasuredField], title: str) -> Axes:
     """Bounding boxes of several fields on the photo they were measured at."""
-    draw_photo(ax, image, title or f"fields after {len(fields)} layers")
+    draw_photo(ax, image, title)
     for number, field in enumerate(fields, start=1):
         (top, height), (left, width) = _box(field)
         box = {"fill": False, "linewidth": 1 + 2 * number / len(fields)}
@@ -228,20 +228,29 @@ def draw_bars(
     return ax
 
 
-def draw_growth(ax: Axes, sizes: Mapping[str, Sequence[int]], depth: int, colours: Sequence[str]) -> Axes:
-    """Receptive field (pixels along one axis) after each layer, for several stacks."""
+def draw_growth(
+    ax: Axes,
+    sizes: Mapping[str, Sequence[int]],
+    depth: int,
+    colours: Sequence[str],
+    layers: Sequence[int] | None = None,
+) -> Axes:
+    """Receptive field (pixels along one axis) after each layer, for several stacks.
+
+    `layers` numbers them; 1, 2, 3 … unless given.
+    """
+    longest = max(map(len, sizes.values()))
+    places = list(layers or range(1, longest + 1))
     for row, ((name, values), colour) in enumerate(zip(sizes.items(), colours, strict=True)):
-        layers = range(1, len(values) + 1)
-        ax.plot(layers, values, "o-", color=colour, linewidth=2, markersize=5, alpha=0.35)
-        ax.plot(layers[:depth], values[:depth], "o-", color=colour, linewidth=3, markersize=7)
+        ax.plot(places[: len(values)], values, "o-", color=colour, linewidth=2, markersize=5, alpha=0.35)
+        ax.plot(places[:depth], values[:depth], "o-", color=colour, linewidth=3, markersize=7)
         place = {"xy": (0.03, 0.94 - 0.08 * (len(sizes) - 1 - row)), "xycoords": "axes fraction"}
         label = f"{name}: {values[depth - 1]:,}"
         ax.annotate(label, **place, va="top", fontsize=TITLE, color=colour, weight="bold")
     most = max(max(values) for values in sizes.values())
-    longest = max(map(len, sizes.values()))
     frame(ax, "receptive field, pixels along one axis")
-    ax.set(xlim=(0.6, longest + 0.4), ylim=(2.2, 4 * most), yscale="log")
-    ax.set_xticks(range(1, longest + 1), map(str, range(1, longest + 1)), fontsize=LABEL)
+    ax.set(xlim=(places[0] - 0.4, places[-1] + 0.4), ylim=(2.2, 4 * most), yscale="log")
+    ax.set_xticks(places, map(str, places), fontsize=LABEL)
     powers = [2**power for power in range(2, 12) if 2**power < 4 * most]
     ax.set_yticks(powers, map(str, powers), fontsize=LABEL)
     ax.minorticks_off()

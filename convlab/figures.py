@@ -96,29 +96,32 @@ def show_field(image: Tensor, field: MeasuredField, *, figure: Figure | None = N
     )
 
 
-def show_growth(image: Tensor, fields: Sequence[MeasuredField], *, figure: Figure | None = None) -> Picture:
+def show_growth(
+    image: Tensor, fields: Mapping[int, MeasuredField], *, figure: Figure | None = None
+) -> Picture:
     """How the field of one output grows layer by layer: nested on the photo, and as a curve.
 
     Parameters
     ----------
     image : Tensor, (1, C, H, W)
         Of the size that the fields were measured at.
-    fields : sequence of MeasuredField
-        After the first layer, after the second, and so on.
+    fields : mapping of int to MeasuredField
+        After how many layers which field, from few to many.
     """
     ratio = image.shape[-1] / image.shape[-2]
     tall = 4.2
     left = tall * ratio + 1.0
     boxes = {"photo": (0.2, 0.65, tall * ratio, tall), "growth": (left, 0.65, 10.8 - left, tall)}
     figure, axes = blank(figure, (11, tall + 1.15), boxes)
-    draw_nested(axes["photo"], image, fields)
-    sizes = [field.size[0] for field in fields]
-    draw_growth(axes["growth"], {"last": sizes}, len(sizes), [KERNEL])
-    strides = [field.stride[0] for field in fields]
+    *_, last = fields
+    draw_nested(axes["photo"], image, list(fields.values()), f"fields after {min(fields)} to {last} layers")
+    sizes = [field.size[0] for field in fields.values()]
+    draw_growth(axes["growth"], {f"after {last} layers": sizes}, len(sizes), [KERNEL], list(fields))
+    each = ", ".join(f"{size} after {layers}" for layers, size in zip(fields, sizes, strict=True))
     return Picture(
         figure,
-        f"Receptive field after each of {len(fields)} layers: {', '.join(map(str, sizes))} pixels along one "
-        f"axis; neighbouring outputs of the last are {strides[-1]} apart.",
+        f"Receptive field, in pixels along one axis, by layers: {each}; neighbouring outputs of the last "
+        f"are {fields[last].stride[0]} apart.",
     )
 
 

@@ -39,6 +39,20 @@ MOBILENET_V1 = (
 )
 
 
+def _thin(channels: int, width: float) -> int:
+    thinned = int(channels * width)
+    if thinned < 1:
+        raise ValueError(f"width={width!r} leaves none of {channels} channels")
+    return thinned
+
+
+def _thin(channels: int, width: float) -> int:
+    thinned = int(channels * width)
+    if thinned < 1:
+        raise ValueError(f"width={width!r} leaves none of {channels} channels")
+    return thinned
+
+
 def mobilenet_v1(width: float = 1.0, *, separable: bool = True, num_classes: int = 1000) -> nn.Sequential:
     """MobileNet v1 on (1, 3, H, W), or its twin with ordinary 3×3 convolutions.
 
@@ -55,12 +69,10 @@ def mobilenet_v1(width: float = 1.0, *, separable: bool = True, num_classes: int
     Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision
     applications", 2017, tables 1, 4, 6 and 7.
     """
-    channels = int(32 * width)
-    if channels < 1:
-        raise ValueError(f"width={width!r} leaves no channels: it must be at least 1/32")
+    channels = _thin(32, width)
     layers = [_conv(3, channels, 3, stride=2)]
     for out, stride in MOBILENET_V1:
-        out_channels = int(out * width)
+        out_channels = _thin(out, width)
         if separable:
             layers.append(_conv(channels, channels, 3, stride=stride, groups=channels))
             layers.append(_conv(channels, out_channels, 1))
@@ -103,12 +115,19 @@ RESNET_50 = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))
 
 
 def resnet50(
-    *, stride_on: str = "3x3", groups: int = 1, width_per_group: int = 64, num_classes: int = 1000
+    width: float = 1.0,
+    *,
+    stride_on: str = "3x3",
+    groups: int = 1,
+    width_per_group: int = 64,
+    num_classes: int = 1000,
 ) -> nn.Sequential:
     """ResNet-50 on (1, 3, H, W), in either of its two conventions.
 
     Parameters
     ----------
+    width : float
+        Multiplies every number of channels.
     stride_on : str
         Which convolution of a block halves the map: "1x1" as in the paper, or "3x3" as in most
         code since.
@@ -122,14 +141,16 @@ def resnet50(
     """
     if stride_on not in ("1x1", "3x3"):
         raise ValueError(f'stride_on={stride_on!r} must be "1x1" or "3x3"')
-    layers, channels = [_conv(3, 64, 7, stride=2), nn.MaxPool2d(3, stride=2, padding=1)], 64
+    channels = _thin(64, width)
+    layers = [_conv(3, channels, 7, stride=2), nn.MaxPool2d(3, stride=2, padding=1)]
     for planes, blocks, first_stride in RESNET_50:
-        width = planes * width_per_group // 64 * groups
+        middle = _thin(planes * width_per_group // 64, width) * groups
+        out_channels = _thin(4 * planes, width)
         for block in range(blocks):
             stride = first_stride if block == 0 else 1
             options = {"groups": groups, "stride": stride, "stride_on": stride_on}
-            layers.append(_Bottleneck(channels, width, 4 * planes, **options))
-            channels = 4 * planes
+            layers.append(_Bottleneck(channels, middle, out_channels, **options))
+            channels = out_channels
     return _network(layers, channels, num_classes)
 
 
@@ -161,8 +182,14 @@ def resnext_block(cardinality: int, width: int, channels: int = 256) -> nn.Modul
 VGG_16 = (64, 64, "pool", 128, 128, "pool", *(256,) * 3, "pool", *(512,) * 3, "pool", *(512,) * 3, "pool")
 
 
-def vgg16(num_classes: int = 1000) -> nn.Sequential:
+def vgg16(width: float = 1.0, *, num_classes: int = 1000) -> nn.Sequential:
     """VGG-16 on (1, 3, 224, 224); ``.features`` takes any size.
+
+    Parameters
+    ----------
+    width : float
+        Multiplies every number of channels.
+    num_classes : int
 
     References
     ----------
@@ -174,13 +201,15 @@ def vgg16(num_classes: int = 1000) -> nn.Sequential:
         if layer == "pool":
             features.append(nn.MaxPool2d(2))
         else:
-            features += [nn.Conv2d(channels, layer, 3, padding=1), nn.ReLU()]
-            channels = layer
-    classifier = [nn.Linear(7 * 7 * 512, 4096), nn.ReLU(), nn.Linear(4096, 4096), nn.ReLU()]
+            out_channels = _thin(layer, width)
+            features += [nn.Conv2d(channels, out_channels, 3, padding=1), nn.ReLU()]
+            channels = out_channels
+    hidden = _thin(4096, width)
+    classifier = [nn.Linear(7 * 7 * channels, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()]
     layers = {
         "features": nn.Sequential(*features),
         "flatten": nn.Flatten(),
-        "classifier": nn.Sequential(*classifier, nn.Linear(4096, num_classes)),
+        "classifier": nn.Sequential(*classifier, nn.Linear(hidden, num_classes)),
     }
     return nn.Sequential(OrderedDict(layers))
 

@@ -59,7 +59,9 @@ PICTURES = {
     "rates": lambda figure=None: show_rates(CAT, rates=(1, 2, 9), figure=figure),
     "depth": lambda figure=None: show_depth(CAT, depth=3, figure=figure),
     "field": lambda figure=None: show_field(CAT, stacked_fields([2, 2])[-1], figure=figure),
-    "growth": lambda figure=None: show_growth(CAT, stacked_fields([1, 2, 4]), figure=figure),
+    "growth": lambda figure=None: show_growth(
+        CAT, dict(enumerate(stacked_fields([1, 2, 4]), 1)), figure=figure
+    ),
     "cost": lambda figure=None: show_cost(cost(SEPARABLE, (4, 16, 16)), figure=figure),
     "times": lambda figure=None: show_times(TIMINGS, figure=figure),
     "costs": lambda figure=None: show_costs(
@@ -189,10 +191,13 @@ def test_what_cannot_be_drawn_is_refused_in_words():
 
 
 def test_growth_names_each_size_and_nests_the_fields():
-    picture = show_growth(CAT, stacked_fields([1, 2, 4]))
-    assert "3, 7, 15 pixels" in picture.alt
+    first, _, last = stacked_fields([1, 2, 4])
+    picture = show_growth(CAT, {1: first, 3: last})
+    assert "3 after 1, 15 after 3; neighbouring outputs of the last are 1 apart" in picture.alt
+    labels = [text.get_text() for text in axes_of(picture)["growth"].get_xticklabels()]
+    assert labels == ["1", "3"]
     boxes = [patch.get_width() for patch in axes_of(picture)["photo"].patches]
-    assert sorted(set(boxes)) == [3, 7, 15]
+    assert sorted(set(boxes)) == [3, 15]
 
 
 def test_a_wide_field_with_holes_is_enlarged_and_a_dense_one_is_not():

@@ -78,7 +78,9 @@ def test_the_five_blocks_of_resnext_weigh_about_the_same():
     [
         (vgg16, {}, 212),
         (mobilenet_v1, {}, 315),
-        (mobilenet_v1, {"width": 0.25}, 315),
+        (mobilenet_v1, {"width": 1 / 16}, 315),
+        (vgg16, {"width": 1 / 16}, 212),
+        (resnet50, {"width": 1 / 16, "stride_on": "1x1"}, 483),
         (resnet50, {"stride_on": "1x1"}, 483),
         (resnet50, {"stride_on": "3x3"}, 427),
         (resnext50, {}, 427),
@@ -149,5 +151,6 @@ def test_output_sizes_follow_all_relationships_of_dumoulin_and_visin():
 def test_bad_options_are_refused_with_their_value():
     with pytest.raises(ValueError, match="stride_on='2x2'"):
         resnet50(stride_on="2x2")
-    with pytest.raises(ValueError, match=r"width=0\.01"):
-        mobilenet_v1(0.01)
+    for build in (mobilenet_v1, resnet50, vgg16):
+        with pytest.raises(ValueError, match=r"width=0\.01"):
+            build(0.01)
