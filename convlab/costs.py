@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
@@ -126,8 +127,8 @@ def _part(layers: Iterable[LayerCost]) -> Cost:
 def cost(module: nn.Module, input_shape: tuple[int, ...]) -> Cost:
     """Parameters, weights, multiply-adds and bytes moved of any module, for one image.
 
-    The module runs once, where its parameters are (``with torch.device("meta")`` builds one that
-    takes no memory), and is left as it was. Multiply-adds are those of torch's own
+    The module runs once and is left as it was. One that has no memory, built under ``with
+    torch.device("meta")``, runs with zeros in place of its parameters. Multiply-adds are those of torch's own
     ``flop_counter``, halved: convolutions and matrix products, however they are called. Unlike a
     layer's ``macs``, ``bytes`` also counts what multiplies nothing: norms, activations, sums.
 
@@ -143,12 +144,34 @@ def cost(module: nn.Module, input_shape: tuple[int, ...]) -> Cost:
         If `input_shape` is no such shape, or not one that the module takes.
     """
     shape = image_shape(input_shape)
-    state = stand_ins(module)
+    state = {name: _real(value) for name, value in stand_ins(module).items()}
     parameters = [state[name] for name, _ in module.named_parameters()]
     with ModuleTracker() as tracker:
         meter = _Meter(tracker, parameters)
-        run_watched(module, state, input_shape, meter, empty_image(module, shape))
+        run_watched(module, state, input_shape, meter, empty_image(state, shape))
     return Cost(tuple(meter.layers), sum(parameter.numel() for parameter in parameters))
+
+
+def _real(value: Tensor) -> Tensor:
+    """One number in memory, in the shape of a tensor that has none.
+
+    To run on the meta device itself would load torch's compiler and sympy, 80 MB.
+    """
+    return torch.zeros((), dtype=value.dtype).expand(value.shape) if value.is_meta else value
+
+
+# What takes long, and where its input stands among the arguments.
+_LABORIOUS = {"convolution": 0, "mm": 0, "addmm": 1}
+
+
+def _without_arithmetic(func, args: tuple, kwargs: dict) -> object:
+    """The output of an operation, or, of a laborious one, zeros in its shape."""
+    place = _LABORIOUS.get(func.overloadpacket.__name__)
+    if place is None:
+        return func(*args, **kwargs)
+    rows = len(args[place])
+    none = func(*args[:place], args[place][:0], *args[place + 1 :], **kwargs)
+    return none.new_zeros(rows, *none.shape[1:])
 
 
 class _Meter(Watcher):
@@ -165,7 +188,7 @@ class _Meter(Watcher):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        output = func(*args, **kwargs)
+        output = _without_arithmetic(func, args, kwargs)
         inputs = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         outputs = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
         if func.is_view:

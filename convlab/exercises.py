@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import ipywidgets as widgets
 
 from convlab.explorers import as_html, as_mimebundle
+from convlab.picture import KERNEL, OUTPUT
 
 
 class Question:
@@ -52,7 +53,7 @@ class Question:
         chosen = self._buttons.value
         if self._buttons.index is None:
             return ""
-        return f"✅ {chosen}: {self._because}" if chosen == self._answer else f"❌ Not {chosen}. {self._hint}"
+        return f"✓ {chosen}: {self._because}" if chosen == self._answer else f"✗ Not {chosen}. {self._hint}"
 
     def choose(self, choice: object) -> Question:
         """Answer, as a reader would by clicking."""
@@ -62,7 +63,7 @@ class Question:
         return self
 
     def _check(self, _change: object) -> None:
-        self._reply.value = as_html(self.reply)
+        self._reply.value = as_html(self.reply, colour=OUTPUT if self.reply.startswith("✓") else KERNEL)
 
     def __repr__(self) -> str:
         return f"{self.text}  [{' | '.join(map(str, self.choices))}]"

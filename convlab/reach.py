@@ -126,8 +126,9 @@ def measure_receptive_field(
     networks", 2016 (for ``effective``).
     """
     shape = image_shape(input_shape)
-    tape = _Tape(empty_image(module, shape))
-    output = run_watched(module, stand_ins(module), input_shape, tape, tape.pixels)
+    state = stand_ins(module)
+    tape = _Tape(empty_image(state, shape))
+    output = run_watched(module, state, input_shape, tape, tape.pixels)
     if not isinstance(output, Tensor) or output.dim() != 4:
         found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise ValueError(f"the module gives {found}, not a map (1, C', H', W') with positions")

@@ -54,6 +54,6 @@ def run_watched(
         raise ValueError(f"the module does not take input_shape={shape!r}: {error}") from error
 
 
-def empty_image(module: nn.Module, shape: tuple[int, ...]) -> Tensor:
-    """Zeros where the module's parameters are, in their type."""
-    return torch.zeros(shape).to(next(module.parameters(), torch.empty(0)))
+def empty_image(state: dict[str, Tensor], shape: tuple[int, ...]) -> Tensor:
+    """Zeros where the parameters are, in their type."""
+    return torch.zeros(shape).to(next(iter(state.values()), torch.empty(0)))

@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.benchmark import Timer
 
 from convlab.costs import Cost, cost
-from convlab.running import empty_image, image_shape
+from convlab.running import empty_image, image_shape, stand_ins
 
 LEAST_SECONDS = 0.005  # of one sample: a quicker module runs several times in it
 
@@ -84,7 +84,7 @@ def measure_time(
     noise = torch.randn(image_shape(input_shape), generator=torch.Generator().manual_seed(0))
     timers = {}
     for name, module in modules.items():
-        image = noise.to(empty_image(module, noise.shape))
+        image = noise.to(empty_image(stand_ins(module), ()))
         timers[name] = Timer("module(image)", globals={"module": module, "image": image}, num_threads=threads)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         # The first runs fetch memory and code; the time of the next says how many make a sample.

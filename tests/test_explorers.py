@@ -160,9 +160,9 @@ def test_a_question_says_at_once_whether_an_answer_is_right():
     said = question.widget.children[2]
     assert question.reply == said.value == ""
     question.choose(7)
-    assert "❌ Not 7. Count the gaps." in said.value
+    assert "✗ Not 7. Count the gaps." in said.value
     question.choose(9)
-    assert "✅ 9: 3 + 2·3." in said.value
+    assert "✓ 9: 3 + 2·3." in said.value
     assert repr(question) == "How wide?  [7 | 9]"
     assert question._repr_mimebundle_()["text/plain"] == repr(question)
 
