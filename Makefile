@@ -21,8 +21,8 @@ test: .venv/.installed .venv/ipywidgets7/.installed ## every check: style, unit 
 notebooks: .venv/.installed ## run every notebook in a fresh kernel and store its outputs
 	$(BIN)/python tools/notebooks.py
 
-bench: .venv/.installed ## measure slider latency, memory and start-up time, side by side
-	$(BIN)/python tools/bench.py
+bench: .venv/.installed .venv/peers/.installed ## measure speed and memory beside the alternatives: make bench PARTS="reach cost"
+	$(BIN)/python tools/bench.py $(PARTS)
 
 links: .venv/.installed ## point the Binder and Colab links at your fork: make links REPO=owner/name
 	$(BIN)/python tools/links.py $(REPO)
@@ -38,4 +38,11 @@ clean: ## remove .venv and everything else that a command made
 # The widgets that Colab has, beside those of .venv: the explorers are tested on both.
 .venv/ipywidgets7/.installed: .venv/.installed
 	$(BIN)/python -m pip install -q --no-deps --upgrade --target .venv/ipywidgets7 ipywidgets==7.7.1 ipython_genutils
+	touch $@
+
+# What the benchmark compares with, and what that needs, apart: no test sees it, and no other torch comes.
+PEERS := fvcore torchinfo torchlens
+PEERS_NEED := graphviz iopath portalocker safetensors tabulate termcolor tqdm yacs
+.venv/peers/.installed: .venv/.installed
+	$(BIN)/python -m pip install -q --no-deps --upgrade --target .venv/peers -c constraints.txt $(PEERS) $(PEERS_NEED)
 	touch $@

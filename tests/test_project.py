@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 LAYERS = [
     {"arithmetic"},
     {"images", "kernels", "running"},
-    {"costs", "networks", "reach"},
+    {"costs", "networks", "reach", "training"},
     {"timing"},
     {"picture"},
     {"charts", "drawing"},
@@ -39,9 +40,9 @@ LAYER_OF = {module: number for number, layer in enumerate(LAYERS) for module in 
 CONDA_NAMES = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base", "playwright": "playwright-python"}
 
 
-def requirements() -> dict[str, SpecifierSet]:
+def requirements(extras: Iterable[str] = PROJECT["optional-dependencies"]) -> dict[str, SpecifierSet]:
     lines = PROJECT["dependencies"] + [
-        line for extra in PROJECT["optional-dependencies"].values() for line in extra
+        line for extra in extras for line in PROJECT["optional-dependencies"][extra]
     ]
     return {(r := Requirement(line)).name: r.specifier for line in lines}
 
@@ -127,11 +128,12 @@ def test_readme_names_the_two_commands():
     assert "make test" in readme
 
 
-def test_conda_and_pip_ask_for_the_same():
+def test_conda_and_pip_ask_for_the_same_to_learn_and_to_test():
     conda = conda_specs()
     python = conda.pop("python")
     conda.pop("pip")
-    assert conda == {CONDA_NAMES.get(name, name): bounds for name, bounds in requirements().items()}
+    wanted = requirements(("lab", "test"))
+    assert conda == {CONDA_NAMES.get(name, name): bounds for name, bounds in wanted.items()}
     assert set(SpecifierSet(PROJECT["requires-python"])) <= set(python)
 
 
@@ -145,6 +147,13 @@ def test_every_requirement_is_pinned_within_its_bounds():
     for name, bounds in requirements().items():
         assert name in pinned, f"constraints.txt lacks {name}"
         assert bounds.contains(pinned[name]), f"{name}=={pinned[name]} is outside {bounds}"
+
+
+def test_the_benchmark_installs_its_peers_where_no_test_sees_them():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    peers = re.search(r"^PEERS := (.*)$", makefile, flags=re.MULTILINE)[1].split()
+    assert peers == sorted(requirements(("bench",)).keys() - requirements(()).keys())
+    assert not requirements(("lab", "test")).keys() & set(peers)
 
 
 def test_the_citation_has_the_version_of_the_package():
@@ -199,3 +208,5 @@ def test_readme_example_gives_what_its_comment_says():
     said = re.search(r"field\.coverage +# (.*)", block)[1]
     field = scope["field"]
     assert repr((field.size, field.start, field.coverage)) == f"({said})"
+    said = re.search(r"price\.parameters +# (.*)", block)[1]
+    assert repr((scope["price"].macs, scope["price"].parameters)) == said

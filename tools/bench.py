@@ -1,9 +1,11 @@
 """What the lessons cost a reader, side by side in one run: a step of a slider in a real browser, with
-a live explorer, a kernel-free one and `interact` with a new figure each time; and the kernel's
-memory and time for the dilated notebook. Prints tables; always exits 0."""
+a live explorer, a kernel-free one and `interact` with a new figure each time; the kernel's memory and
+time for the dilated notebook; and how quickly convlab tells what a network sees and costs, beside its
+peers. Prints tables; always exits 0. Names of parts as arguments run only these."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import re
@@ -21,6 +23,7 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from bench_peers import bench_cost, bench_reach  # noqa: E402
 from browser import CHROMIUM, SOURCE, chromium, jupyter_lab, opened, run_all, write_notebook  # noqa: E402
 
 LESSON = ROOT / "notebooks" / "02_dilated_convolution.ipynb"
@@ -205,13 +208,19 @@ def bench_notebook() -> list[tuple[str, float | None, float, str]]:
     ]
 
 
+PARTS = {"steps": bench_steps, "notebook": bench_notebook, "reach": bench_reach, "cost": bench_cost}
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=PARTS)
+    parts = parser.parse_args().parts or PARTS
     packages = ("torch", "matplotlib", "ipywidgets", "jupyterlab")
     print(", ".join(f"{name} {version(name)}" for name in packages), end="; ")
     print(
         f"Python {platform.python_version()}; {os.cpu_count()} CPUs, {torch.get_num_threads()} torch threads"
     )
-    report(bench_steps() + bench_notebook())
+    report([row for part in parts for row in PARTS[part]()])
 
 
 if __name__ == "__main__":
