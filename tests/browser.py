@@ -143,6 +143,21 @@ def run_all(page: Page) -> None:
     page.wait_for_function(IDLE)
 
 
+def run_through(page: Page, needle: str) -> None:
+    """Run all cells down to the first code cell whose source contains `needle`, that one included."""
+    page.evaluate(
+        """(needle) => {
+            const {content} = window.jupyterapp.shell.currentWidget;
+            const models = content.widgets.map((cell) => cell.model);
+            content.activeCellIndex = 1 + models.findIndex(
+                (model) => model.type === 'code' && model.sharedModel.getSource().includes(needle));
+            window.jupyterapp.commands.execute('notebook:run-all-above');
+        }""",
+        needle,
+    )
+    page.wait_for_function(IDLE)
+
+
 def shut_down_kernel(page: Page) -> None:
     """Idempotent; the notebook stays open."""
     page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")

@@ -5,7 +5,17 @@ import shutil
 from pathlib import Path
 
 import pytest
-from browser import CHROMIUM, SOURCE, chromium, jupyter_lab, opened, run_all, shut_down_kernel, write_notebook
+from browser import (
+    CHROMIUM,
+    SOURCE,
+    chromium,
+    jupyter_lab,
+    opened,
+    run_all,
+    run_through,
+    shut_down_kernel,
+    write_notebook,
+)
 from playwright.sync_api import Locator, Page, expect
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -132,3 +142,31 @@ def test_kernel_free_explorer_moves_without_kernel(browser, address):
         explorer.get_by_role("button", name="5", exact=True).click()
         expect(explorer.locator(".convlab-sentence:visible")).to_contain_text("5×5 with dilation 4")
         assert_no_complaint(page)
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in NOTEBOOKS.glob("*.ipynb")))
+def test_first_explorer_of_each_lesson_moves(browser, address, name):
+    with opened(browser, address, name) as page:
+        run_through(page, "= Explorer(")
+        explorer = page.locator(".jp-OutputArea-output", has=page.locator(".convlab-sentence")).last
+        explorer.scroll_into_view_if_needed()
+        picture, sentence = visible_picture(explorer), explorer.locator(".convlab-sentence")
+        said = sentence.text_content()
+        move_a_control(explorer)
+        expect(sentence).not_to_have_text(said)
+        assert visible_picture(explorer) != picture
+        assert_no_complaint(page)
+        shut_down_kernel(page)
+
+
+def move_a_control(explorer: Locator) -> None:
+    """The first slider one step, or the first menu or row of buttons to what is not chosen yet."""
+    if (sliders := explorer.locator(".noUi-handle")).count():
+        slider = sliders.first
+        low = slider.get_attribute("aria-valuenow") == slider.get_attribute("aria-valuemin")
+        slider.press("ArrowRight" if low else "ArrowLeft")
+    elif (menus := explorer.locator("select")).count():
+        options = menus.first.locator("option").all_text_contents()
+        menus.first.select_option(options[menus.first.evaluate("menu => menu.selectedIndex ? 0 : 1")])
+    else:
+        explorer.locator(".widget-toggle-button:not(.mod-active)").first.click()
