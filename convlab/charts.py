@@ -106,6 +106,7 @@ def draw_cloud(
             va="center",
             fontsize=LABEL,
             color=INK,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
             arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 5},
         )
     return ax

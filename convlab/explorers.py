@@ -26,7 +26,8 @@ class Explorer:
         whichever figure it is drawn over. The defaults of its arguments are where controls start.
     **choices : range, list, tuple or mapping
         For each control the values that it offers: a range becomes a slider, up to four values
-        become buttons, more become a menu. A mapping gives each value a label.
+        become buttons, more become a slider if they are rising numbers and a menu if not. A
+        mapping gives each value a label.
 
     Notes
     -----
@@ -37,7 +38,7 @@ class Explorer:
     def __init__(self, draw: Callable[..., Picture], **choices: Iterable | Mapping[str, object]) -> None:
         self._draw = draw
         self.choices = {name: _labelled(name, values) for name, values in choices.items()}
-        self._sliders = {name for name, values in choices.items() if isinstance(values, range)}
+        self._sliders = {name for name, values in choices.items() if _is_scale(values)}
         self._starts = {}
         parameters = inspect.signature(draw).parameters
         for name, offered in self.choices.items():
@@ -183,6 +184,14 @@ def _labelled(name: str, values: Iterable | Mapping[str, object]) -> dict[str, o
     return labelled
 
 
+def _is_scale(values: Iterable | Mapping[str, object]) -> bool:
+    """Whether a slider suits the values: a range, or more than four rising whole numbers."""
+    if isinstance(values, (range, Mapping)):
+        return isinstance(values, range)
+    values = list(values)
+    return len(values) > 4 and all(isinstance(value, int) for value in values) and values == sorted(values)
+
+
 def _picture_layout() -> widgets.Layout:
     return widgets.Layout(width="100%", max_width=WIDTH)
 
@@ -191,7 +200,7 @@ def _row(controls: Iterable[widgets.Widget]) -> widgets.HBox:
     return widgets.HBox(list(controls), layout=widgets.Layout(flex_flow="row wrap", max_width=WIDTH))
 
 
-def as_html(sentence: str, *, weight: str = "normal") -> str:
+def as_html(sentence: str, *, weight: str = "normal", colour: str = "inherit") -> str:
     """A sentence as large as it can be read from afar, for ``widgets.HTML``."""
-    style = f"font: {weight} 16px/1.45 sans-serif; max-width: {WIDTH}; white-space: normal"
+    style = f"font: {weight} 16px/1.45 sans-serif; color: {colour}; max-width: {WIDTH}; white-space: normal"
     return f'<div class="convlab-sentence" style="{style}">{escape(sentence)}</div>'

@@ -36,6 +36,22 @@ def test_controls_are_of_the_kind_that_suits_their_choices(explorer):
     assert isinstance(controls["kernel"], widgets.Dropdown)
 
 
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([1, 2, 3, 4, 6, 12], widgets.SelectionSlider),
+        ([1, 3, 2, 4, 5], widgets.Dropdown),
+        ([0.5, 1, 2, 3, 4], widgets.Dropdown),
+        ({"few": 1, "some": 2, "more": 3, "many": 4, "most": 5}, widgets.Dropdown),
+        (range(2), widgets.SelectionSlider),
+        ([1, 2, 3, 4], widgets.ToggleButtons),
+    ],
+)
+def test_rising_whole_numbers_get_a_slider(values, kind):
+    controls, _, _ = parts(Explorer(partial(show_dilation, CAT), dilation=values))
+    assert isinstance(controls["dilation"], kind)
+
+
 def test_controls_start_at_the_defaults_of_the_drawing(explorer):
     assert explorer.values == {"dilation": 2, "kernel_size": 3, "padding": "valid", "kernel": "Sobel x"}
 
