@@ -57,7 +57,7 @@ def draw_shares(ax: Axes, rows: Mapping[str, Mapping[str, float]], title: str = 
             share = value / whole
             ax.barh(place, share, left=left, color=colour_of(name), edgecolor="white", height=0.7)
             if share > 0.09:
-                light = np.mean(to_rgb(colour_of(name))) > 0.55
+                light = np.mean(to_rgb(colour_of(name))) > 0.45
                 label = {
                     "ha": "center",
                     "va": "center",

@@ -54,9 +54,10 @@ def measure_time(
 ) -> dict[str, Timing]:
     """Time several modules on the same image, taking turns.
 
-    Each is warmed up first; then all run once per repeat, one after the other, so that a machine
-    that slows down meanwhile slows all of them alike. Without gradients, on seeded noise, and each
-    module in the mode that it is in. The number of threads is set for the time and put back.
+    Each is warmed up first, in memory that is then used again; then all run once per repeat, one
+    after the other, so that a machine that slows down meanwhile slows all of them alike. Without
+    gradients, on seeded noise, and each module in the mode that it is in. The number of threads is
+    set for the time and put back.
 
     Parameters
     ----------
@@ -87,6 +88,9 @@ def measure_time(
         image = noise.to(empty_image(stand_ins(module), ()))
         timers[name] = Timer("module(image)", globals={"module": module, "image": image}, num_threads=threads)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        # Linux's allocator keeps blocks of this size for reuse once one was given back. Without it, a
+        # large output comes page by page in every run, which can take longer than the arithmetic.
+        torch.empty(31 * 2**20, dtype=torch.uint8)
         # The first runs fetch memory and code; the time of the next says how many make a sample.
         runs = {name: _runs_per_sample(timer) for name, timer in timers.items()}
         samples = {name: [] for name in modules}

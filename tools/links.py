@@ -20,12 +20,13 @@ def current_slug(root: Path) -> str:
 
 
 def rewrite(root: Path, slug: str) -> list[Path]:
-    """Put the slug into every link of README.md, CITATION.cff and the notebooks; gives the files changed."""
+    """Put the slug into every link of README.md, CITATION.cff and notebooks/; gives the files changed."""
     if not re.fullmatch(SLUG, slug):
         raise ValueError(f"repository={slug!r} must look like OWNER/NAME")
     link = re.compile(rf"(github\.com/|/gh/|/github/){re.escape(current_slug(root))}(?![A-Za-z0-9_-])")
     changed = []
-    for path in [root / "README.md", root / "CITATION.cff", *sorted((root / "notebooks").glob("*.ipynb"))]:
+    lessons = [path for kind in ("*.md", "*.ipynb") for path in sorted((root / "notebooks").glob(kind))]
+    for path in [root / "README.md", root / "CITATION.cff", *lessons]:
         if not path.exists():
             continue
         old = path.read_text(encoding="utf-8")

@@ -1,0 +1,337 @@
+"""The pictures of lesson 03: channels in groups, who is wired to whom, and what a poke then moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from convlab.arithmetic import ConvSpec
+from convlab.drawing import draw_bars, times
+from convlab.kernels import kernel as named_kernel
+from convlab.picture import (
+    CONVOLUTIONS,
+    EMPTY,
+    INK,
+    INPUT,
+    KERNEL,
+    LABEL,
+    MUTED,
+    OUTPUT,
+    SMALL,
+    TITLE,
+    Picture,
+    blank,
+)
+
+# The channels that a photo is lifted to, four of a kind.
+KINDS = ("colour", "edges", "details")
+CHANNELS = 12
+BETWEEN = ("nothing", "channel shuffle", "1×1 convolution")
+
+LEFT, WIDTH = 1.45, 9.45  # inches: where a row of channels begins, and how wide it is
+TILE = WIDTH / CHANNELS
+
+
+def _diagonal(size: int) -> Tensor:
+    """Answers to edges along one diagonal: the slopes across and down, added."""
+    return named_kernel("Sobel x", size) + named_kernel("Sobel y", size)
+
+
+def _lifting_weights() -> Tensor:
+    """Filters (12, 3, 5, 5) of a photo in red, green and blue, made by hand."""
+    luma, centre = torch.tensor([0.299, 0.587, 0.114]), named_kernel("identity", 5)
+    colours = torch.tensor([[0.299, 0.587, 0.114], [1, -1, 0], [-0.5, -0.5, 1], [1, 0, 0]])
+    shapes = [named_kernel("Sobel x"), _diagonal(3), named_kernel("Sobel y"), _diagonal(3).flip(1)]
+    shapes += [named_kernel("Laplacian"), named_kernel("Laplacian", 5)]
+    shapes += [named_kernel("emboss") - named_kernel("identity"), named_kernel("Gaussian blur", 5) - centre]
+    on_luma = [F.pad(shape, ((5 - len(shape)) // 2,) * 4) for shape in shapes]
+    colour_filters = colours[:, :, None, None] * centre
+    return torch.cat([colour_filters, luma[:, None, None] * torch.stack(on_luma)[:, None]])
+
+
+def lift(image: Tensor) -> Tensor:
+    """A photo (1, 3, H, W) as twelve channels (1, 12, H, W) made by a fixed convolution.
+
+    Channels 0–3 are colours, 4–7 edges of four directions, 8–11 fine and coarse details. Each is
+    brought to mean 0 and standard deviation 1.
+    """
+    if image.dim() != 4 or image.shape[:2] != (1, 3):
+        raise ValueError(f"image of shape {tuple(image.shape)} must be one photo (1, 3, H, W)")
+    channels = F.conv2d(F.pad(image, (2,) * 4, mode="replicate"), _lifting_weights())
+    centred = channels - channels.mean((2, 3), keepdim=True)
+    return centred / centred.std((2, 3), keepdim=True)
+
+
+def _kernels(seed: int) -> Tensor:
+    """A fixed ordinary kernel (12, 12, 3, 3): blurs whose strengths are never near zero."""
+    random = torch.rand(2, CHANNELS, CHANNELS, generator=torch.Generator().manual_seed(seed))
+    strength = (0.4 + 0.6 * random[0]) * torch.where(random[1] < 0.5, -1, 1)
+    strength.fill_diagonal_(1)
+    return strength[:, :, None, None] * named_kernel("Gaussian blur")
+
+
+def _layer(groups: int, seed: int = 0) -> Callable[[Tensor], Tensor]:
+    """3×3, 12 to 12 channels: what is left of one fixed ordinary kernel when groups cut it."""
+    spec = ConvSpec(CHANNELS, CHANNELS, 3, padding="same", groups=groups, bias=False)
+    each = CHANNELS // spec.groups
+    rows = [slice(first, first + each) for first in range(0, CHANNELS, each)]
+    weight = torch.cat([_kernels(seed)[row, row] for row in rows])
+    return partial(F.conv2d, weight=weight, padding="same", groups=groups)
+
+
+def _wired(groups: int) -> np.ndarray:
+    """(12, 12) of bool: which output channel (row) reads which input channel (column)."""
+    group = np.arange(CHANNELS) // (CHANNELS // groups)
+    return group[:, None] == group[None, :]
+
+
+def _draw_tiles(ax: Axes, maps: Tensor, colour: str, moved: Sequence[bool] | None = None) -> Axes:
+    """Channels (1, 12, H, W) in a row, each to its own scale; those that did not move stay empty."""
+    planes = maps[0].numpy()
+    height, width = planes.shape[1:]
+    row = np.full((height, CHANNELS, width), 255, np.uint8)
+    gap = max(1, width // 24)
+    for channel, plane in enumerate(planes):
+        limit = max(np.quantile(np.abs(plane), 0.98), 1e-9)
+        # 24 greys are as good to the eye as 256 and halve the stored picture.
+        shade = (12 + 11.5 * (plane / limit).clip(-1, 1)).astype(np.uint8) * 11
+        if moved is not None and not moved[channel]:
+            shade = np.full_like(shade, 233)
+        row[:, channel, gap:-gap] = shade[:, gap:-gap]
+    shades = {"cmap": "gray", "vmin": 0, "vmax": 255, "interpolation": "nearest"}
+    ax.imshow(row.reshape(height, -1), extent=(0, CHANNELS, 0, 1), aspect="auto", **shades)
+    ax.set(xlim=(0, CHANNELS), ylim=(0, 1))
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for name, spine in ax.spines.items():
+        spine.set(visible=name in ("top", "bottom"), edgecolor=colour, linewidth=2)
+    return ax
+
+
+def _draw_wires(ax: Axes, stages: Sequence[np.ndarray], moved: Sequence[np.ndarray] | None = None) -> Axes:
+    """Rows of channels from the input (top) to the output (bottom) and the wires between them.
+
+    Each stage is a matrix (12, 12) of bool, outputs by inputs. With `moved`, one array of 12 bool
+    for each row of channels, what moved is filled and its wires are strong.
+    """
+    levels = len(stages)
+    active = moved or [np.zeros(CHANNELS, bool)] * (levels + 1)
+    faint, strong = [], []
+    for stage, (wired, sources) in enumerate(zip(stages, active, strict=False)):
+        for output, source in np.argwhere(wired):
+            ends = [(source + 0.5, levels - stage), (output + 0.5, levels - stage - 1)]
+            (strong if sources[source] else faint).append(ends)
+    ax.add_collection(LineCollection(faint, colors=MUTED, linewidths=1, alpha=0.55), autolim=False)
+    ax.add_collection(LineCollection(strong, colors=KERNEL, linewidths=2.2, alpha=0.9), autolim=False)
+    x = np.arange(CHANNELS) + 0.5
+    for level, on in zip(range(levels, -1, -1), active, strict=True):
+        edge = {levels: INPUT, 0: OUTPUT}.get(level, MUTED)
+        face = [KERNEL if here else "white" for here in on]
+        ax.scatter(x, [level] * CHANNELS, s=19**2, c=face, edgecolors=edge, linewidths=2, zorder=3)
+        for channel, here in enumerate(on):
+            style = {"color": "white", "weight": "bold"} if here else {"color": INK}
+            place = {"ha": "center", "va": "center_baseline", "fontsize": SMALL, "zorder": 4}
+            ax.text(channel + 0.5, level, str(channel), **place, **style)
+    ax.set(xlim=(0, CHANNELS), ylim=(-0.35, levels + 0.35))
+    ax.set_axis_off()
+    return ax
+
+
+def _label(ax: Axes, text: str, y: float, colour: str = INK) -> None:
+    """A label to the left of a row, at height `y` of the axes' data."""
+    ax.text(-0.12, y, text, ha="right", va="center", fontsize=LABEL, color=colour, linespacing=1.25)
+
+
+def _label_kinds(ax: Axes) -> None:
+    for number, kind in enumerate(KINDS):
+        first = 4 * number
+        text = f"{kind}: {first}–{first + 3}"
+        ax.text(first + 2, 1.1, text, ha="center", va="bottom", fontsize=LABEL, color=INPUT)
+
+
+def _draw_matrix(ax: Axes, wired: np.ndarray, title: str) -> Axes:
+    """Outputs (rows) by inputs (columns): filled where a wire is."""
+    rows, columns = wired.shape
+    shades = ListedColormap([EMPTY, KERNEL])
+    ax.imshow(wired, cmap=shades, vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+    lines = [[(-0.5, y - 0.5), (columns - 0.5, y - 0.5)] for y in range(1, rows)]
+    lines += [[(x - 0.5, -0.5), (x - 0.5, rows - 0.5)] for x in range(1, columns)]
+    ax.add_collection(LineCollection(lines, colors="white", linewidths=16 / columns), autolim=False)
+    ax.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.set_title(title, fontsize=TITLE, color=INK, pad=7)
+    ax.set_xlabel("input channel →", fontsize=LABEL, labelpad=4, color=INPUT)
+    ax.set_ylabel("← output channel", fontsize=LABEL, labelpad=4, color=OUTPUT)
+    return ax
+
+
+def _in_groups(groups: int) -> str:
+    return f"{groups} group{'s' * (groups > 1)} of {CHANNELS // groups}"
+
+
+def show_groups(image: Tensor, *, groups: int = 3, figure: Figure | None = None) -> Picture:
+    """Twelve channels of a photo through a 3×3 convolution in groups: maps, wires and cost.
+
+    Parameters
+    ----------
+    image : Tensor, (1, 3, H, W)
+        A photo; 64×64 is enough.
+    groups : int
+        Divides 12: 1 is the ordinary convolution, 12 the depthwise one.
+    """
+    layer = _layer(groups)
+    spec = ConvSpec(CHANNELS, CHANNELS, 3, padding="same", groups=groups, bias=False)
+    plain = ConvSpec(CHANNELS, CHANNELS, 3, padding="same", bias=False)
+    size, channels, wired = tuple(image.shape[-2:]), lift(image), _wired(groups)
+    boxes = {
+        "inputs": (LEFT, 5.5, WIDTH, TILE),
+        "wires": (LEFT, 3.98, WIDTH, 1.5),
+        "outputs": (LEFT, 3.19, WIDTH, TILE),
+        "matrix": (0.5, 0.35, 2.35, 2.35),
+        "weights": (4.6, 0.35, 2.35, 2.35),
+        "multiply-adds": (7.75, 0.35, 3.15, 2.35),
+    }
+    figure, axes = blank(figure, (11, 6.65), boxes)
+    _draw_tiles(axes["inputs"], channels, INPUT)
+    _draw_tiles(axes["outputs"], layer(channels), OUTPUT)
+    wires = _draw_wires(axes["wires"], [wired])
+    colour = CONVOLUTIONS[spec.kind]
+    wires.collections[0].set(color=colour, linewidth=1 + groups / 4, alpha=0.9)
+    _label_kinds(axes["inputs"])
+    _label(axes["inputs"], "input\nchannels", 0.5, INPUT)
+    _label(axes["wires"], f"{_in_groups(groups)},\n{spec.kind}", 0.5)
+    _label(axes["outputs"], "output\nchannels", 0.5, OUTPUT)
+    _draw_matrix(axes["matrix"], wired, f"{wired.sum()} of {wired.size} wires")
+    both, colours = {"ordinary": plain, f"groups={groups}": spec}, [CONVOLUTIONS["ordinary"], colour]
+    weights = {name: one.num_weights for name, one in both.items()}
+    macs = {name: one.macs(size) for name, one in both.items()}
+    draw_bars(axes["weights"], weights, "weights", colours=colours)
+    draw_bars(axes["multiply-adds"], macs, f"multiply-adds on {times(size)}", colours=colours)
+    axes["multiply-adds"].set_yticks([])
+    part = "all" if groups == 1 else f"1/{groups}"
+    return Picture(
+        figure,
+        f"{CHANNELS} channels in {_in_groups(groups)} ({spec.kind}): {wired.sum()} of {wired.size} wires, "
+        f"{spec.num_weights:,} weights and {spec.macs(size):,} multiply-adds on {times(size)} pixels, "
+        f"{part} of the ordinary {plain.num_weights:,} and {plain.macs(size):,}.",
+    )
+
+
+def show_connectivity(matrices: Mapping[str, Tensor], *, figure: Figure | None = None) -> Picture:
+    """Which output channel reads which input channel, for several layers side by side.
+
+    Parameters
+    ----------
+    matrices : mapping
+        For each title a tensor (C_out, C_in) or an ordinary kernel (C_out, C_in, k, k): filled
+        where anything is not zero.
+    """
+    if not matrices:
+        raise ValueError("matrices is empty: give at least one")
+    wired = {}
+    for title, values in matrices.items():
+        if values.dim() not in (2, 4):
+            shape = tuple(values.shape)
+            raise ValueError(f"{title!r} has shape {shape}, not (C_out, C_in) or (C_out, C_in, k, k)")
+        array = values.detach().numpy()
+        wired[title] = array.reshape(*array.shape[:2], -1).any(-1)
+    gap = 0.55
+    each = min(2.9, (10.4 - gap * (len(wired) - 1)) / len(wired))
+    left = (11.4 - len(wired) * (each + gap) + gap) / 2
+    boxes = {title: (left + n * (each + gap), 0.4, each, each) for n, title in enumerate(wired)}
+    figure, axes = blank(figure, (11, each + 0.85), boxes)
+    for title, matrix in wired.items():
+        _draw_matrix(axes[title], matrix, f"{title}: {matrix.sum():,} of {matrix.size:,}")
+    counts = "; ".join(f"{title}, {matrix.sum():,} of {matrix.size:,}" for title, matrix in wired.items())
+    return Picture(figure, f"Connections from input to output channels: {counts}.")
+
+
+def _stack(groups: int, between: str) -> list[tuple[str, Callable[[Tensor], Tensor], np.ndarray]]:
+    """Two layers in groups and what stands between them: name, function and wires of each."""
+    name = f"3×3,\ngroups={groups}"
+    layers = [(name, _layer(groups), _wired(groups)), (name, _layer(groups, seed=1), _wired(groups))]
+    if between == "channel shuffle":
+        shuffle = partial(F.channel_shuffle, groups=groups)
+        goes = shuffle(torch.arange(CHANNELS).reshape(1, CHANNELS, 1, 1)).flatten()
+        layers.insert(1, ("channel\nshuffle", shuffle, F.one_hot(goes, CHANNELS).bool().numpy()))
+    elif between == "1×1 convolution":
+        mix = partial(F.conv2d, weight=_kernels(seed=2).sum((2, 3), keepdim=True))
+        layers.insert(1, ("1×1,\ngroups=1", mix, _wired(1)))
+    elif between != "nothing":
+        raise ValueError(f"between={between!r} must be one of: {', '.join(BETWEEN)}")
+    return layers
+
+
+def show_poke(
+    image: Tensor,
+    *,
+    channel: int = 5,
+    groups: int = 3,
+    between: str = "nothing",
+    figure: Figure | None = None,
+) -> Picture:
+    """One of twelve channels is turned into its negative: which channels move, layer by layer?
+
+    Measured: two layers in groups run once on the photo's channels and once on the poked ones.
+
+    Parameters
+    ----------
+    image : Tensor, (1, 3, H, W)
+        A photo; 64×64 is enough.
+    channel : int
+        The input channel to change, from 0 to 11.
+    groups : int
+        Of both layers; divides 12.
+    between : str
+        What stands between the two layers: one of ``convlab.lessons.grouped.BETWEEN``.
+    """
+    if not (isinstance(channel, int) and 0 <= channel < CHANNELS):
+        raise ValueError(f"channel={channel!r} is not one of the channels 0 to {CHANNELS - 1}")
+    stack = _stack(groups, between)
+    before = lift(image)
+    after = before.clone()
+    after[:, channel] *= -1
+    poked, moved = after, [_moved(before, after)]
+    for _, run, _ in stack:
+        before, after = run(before), run(after)
+        moved.append(_moved(before, after))
+    tall = 0.95 * len(stack)
+    boxes = {
+        "inputs": (LEFT, 1.25 + TILE + tall, WIDTH, TILE),
+        "wires": (LEFT, 0.4 + TILE, WIDTH, tall + 0.85),
+        "outputs": (LEFT, 0.3, WIDTH, TILE),
+    }
+    figure, axes = blank(figure, (11, 1.65 + 2 * TILE + tall), boxes)
+    _draw_tiles(axes["inputs"], poked, INPUT)
+    _draw_tiles(axes["outputs"], after - before, OUTPUT, moved[-1])
+    wires = _draw_wires(axes["wires"], [wired for _, _, wired in stack], moved)
+    _label_kinds(axes["inputs"])
+    _label(axes["inputs"], f"input {channel}\nnegated", 0.5, INPUT)
+    for number, (name, _, _) in enumerate(stack):
+        _label(wires, name, len(stack) - number - 0.5)
+    _label(axes["outputs"], "change of\noutputs", 0.5, OUTPUT)
+    frame = Rectangle((channel, 0), 1, 1, fill=False, edgecolor=KERNEL, linewidth=5)
+    axes["inputs"].add_patch(frame)
+    reached = ", ".join(map(str, np.flatnonzero(moved[-1])))
+    return Picture(
+        figure,
+        f"Two 3×3 layers in {_in_groups(groups)}, {between} between them: negating input channel {channel} "
+        f"moves {moved[1].sum()} of {CHANNELS} channels after the first layer and {moved[-1].sum()} of "
+        f"{CHANNELS} outputs at the end ({reached}).",
+    )
+
+
+def _moved(before: Tensor, after: Tensor) -> np.ndarray:
+    """Which channels differ by more than rounding, at any pixel."""
+    return ((after - before).abs().amax((0, 2, 3)) > 1e-4).numpy()

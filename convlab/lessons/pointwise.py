@@ -1,0 +1,364 @@
+"""The pictures of lesson 01: channels mixed at one pixel, what stacking adds, and what a bottleneck saves."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+from convlab.arithmetic import ConvSpec, pair
+from convlab.drawing import draw_kernel, draw_map, draw_photo, times
+from convlab.picture import CONVOLUTIONS, INK, INPUT, LABEL, MUTED, OUTPUT, TITLE, Picture, blank
+
+COLOURS = ("red", "green", "blue")
+RGB = ("R", "G", "B")
+
+# What each mix makes of red, green and blue, one name for each output channel.
+MIXES = {
+    "luma": ("luma",),
+    "sepia": RGB,
+    "red minus green": ("R − G",),
+    "opponent colours": ("luma", "R − G", "Y − B"),
+    "principal components": ("PC 1", "PC 2", "PC 3"),
+}
+
+# ITU-R BT.601 (2011), section 2.5.1: how bright each primary looks.
+_LUMA = (0.299, 0.587, 0.114)
+_RED_MINUS_GREEN = (1.0, -1.0, 0.0)
+_YELLOW_MINUS_BLUE = (0.5, 0.5, -1.0)  # yellow is red and green together
+# W3C, Filter Effects Module Level 1: sepia at 100 %.
+_SEPIA = ((0.393, 0.769, 0.189), (0.349, 0.686, 0.168), (0.272, 0.534, 0.131))
+
+
+def _rgb(image: Tensor) -> Tensor:
+    if image.ndim != 4 or image.shape[:2] != (1, 3):
+        raise ValueError(f"image of shape {tuple(image.shape)} must be (1, 3, H, W): red, green and blue")
+    return image
+
+
+def _principal_components(image: Tensor) -> Tensor:
+    """Directions in which the photo's colours spread most, most first; each with red positive."""
+    colours = image[0].flatten(1).double()
+    _, directions = torch.linalg.eigh(torch.cov(colours))  # columns, least first
+    rows = directions.T.flip(0)
+    return torch.where(rows[:, :1] < 0, -rows, rows).float()
+
+
+def mix_matrix(name: str, image: Tensor) -> Tensor:
+    """The named mix of red, green and blue as a matrix of shape (out_channels, 3).
+
+    Parameters
+    ----------
+    name : str
+        One of ``MIXES``, which also names the output channels. Luma: ITU-R BT.601. Sepia: W3C,
+        Filter Effects Module. Opponent colours: Hurvich and Jameson, 1957. Principal components:
+        eigenvectors of the covariance of the photo's own colours.
+    image : Tensor, (1, 3, H, W)
+        The photo; only the principal components depend on it.
+    """
+    if name not in MIXES:
+        raise ValueError(f"name={name!r} must be one of: {', '.join(MIXES)}")
+    if name == "principal components":
+        return _principal_components(_rgb(image))
+    rows = {
+        "luma": (_LUMA,),
+        "sepia": _SEPIA,
+        "red minus green": (_RED_MINUS_GREEN,),
+        "opponent colours": (_LUMA, _RED_MINUS_GREEN, _YELLOW_MINUS_BLUE),
+    }
+    return torch.tensor(rows[name])
+
+
+def _number(value: float, digits: int = 2) -> str:
+    """Rounded, with a true minus sign and never a negative zero."""
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
+
+
+def _as_input(ax: Axes) -> Axes:
+    """A map drawn as an output becomes one drawn as an input."""
+    ax.title.set_color(INPUT)
+    for spine in ax.spines.values():
+        spine.set_edgecolor(INPUT)
+    return ax
+
+
+def show_mix(image: Tensor, *, mix: str = "opponent colours", figure: Figure | None = None) -> Picture:
+    """A photo, a 1×1 kernel as the matrix that it is, and the maps (or the photo) that come out.
+
+    Parameters
+    ----------
+    image : Tensor, (1, 3, H, W)
+        A colour photo with values in [0, 1].
+    mix : str
+        One of ``MIXES``.
+    """
+    weights = mix_matrix(mix, _rgb(image))
+    outputs = conv2d(image, weights[:, :, None, None])
+    names = MIXES[mix]
+    size = times(image.shape[-2:])
+    side, big, left, pitch = 2.4, 5.35, 0.72, 2.6
+    low, high = 0.35, 3.3
+    boxes = {"photo": (left, high, side, side), "matrix": (left, low, side, side)}
+    columns = [left + pitch * column for column in (1, 2, 3)]
+    in_colour = names == RGB
+    if in_colour or len(names) == 1:
+        boxes["output"] = (left + pitch + 1.2, low, big, big)
+    else:
+        boxes |= {colour: (x, high, side, side) for colour, x in zip(COLOURS, columns, strict=True)}
+        boxes |= {f"out {name}": (x, low, side, side) for name, x in zip(names, columns, strict=True)}
+    figure, axes = blank(figure, (11, 6.15), boxes)
+    draw_photo(axes["photo"], image)
+    draw_kernel(axes["matrix"], weights, title=f"1×1 kernel, 3→{len(names)}")
+    axes["matrix"].set_xticks(range(3), RGB, fontsize=LABEL)
+    axes["matrix"].set_yticks(range(len(names)), names, fontsize=LABEL)
+    axes["matrix"].tick_params(length=0)
+    if in_colour:
+        draw_photo(axes["output"], outputs, f"output {size}", colour=OUTPUT)
+    elif len(names) == 1:
+        draw_map(axes["output"], outputs, f"{names[0]}, {size}")
+    else:
+        for channel, colour in enumerate(COLOURS):
+            _as_input(draw_map(axes[colour], image[:, channel], colour))
+        for channel, name in enumerate(names):
+            draw_map(axes[f"out {name}"], outputs[:, channel], name)
+    spread = ", ".join(
+        f"{name} {_number(values.std().item())}" for name, values in zip(names, outputs[0], strict=True)
+    )
+    return Picture(
+        figure,
+        f"{mix.capitalize()}: a 1×1 kernel of {len(names)}×3 = {weights.numel()} weights makes "
+        f"{len(names)} channel{'s' * (len(names) > 1)} of 3, and {size} stays {size}. "
+        f"Standard deviation of what comes out: {spread}.",
+    )
+
+
+def show_weighted_sum(
+    image: Tensor,
+    *,
+    red_percent: int = 100,
+    green_percent: int = -100,
+    blue_percent: int = 0,
+    figure: Figure | None = None,
+) -> Picture:
+    """Red, green and blue of a photo, each times its weight, and their sum: one 1×1 filter.
+
+    Parameters
+    ----------
+    image : Tensor, (1, 3, H, W)
+        A colour photo with values in [0, 1].
+    red_percent, green_percent, blue_percent : int
+        The three weights, in hundredths.
+    """
+    weights = [percent / 100 for percent in (red_percent, green_percent, blue_percent)]
+    output = conv2d(_rgb(image), torch.tensor(weights)[None, :, None, None])
+    side, left, gap = 2.42, 0.1, 0.36
+    places = [left + (side + gap) * column for column in range(4)]
+    boxes = {name: (x, 0.1, side, side) for name, x in zip((*COLOURS, "output"), places, strict=True)}
+    figure, axes = blank(figure, (places[-1] + side + 0.1, side + 0.6), boxes)
+    factors = [f"{weight:g}".replace("-", "−") for weight in weights]
+    terms = [f"{factor} × {colour}" for factor, colour in zip(factors, COLOURS, strict=True)]
+    for channel, (colour, term, sign) in enumerate(zip(COLOURS, terms, "++=", strict=True)):
+        ax = _as_input(draw_map(axes[colour], image[:, channel], term))
+        at = {"x": 1 + gap / 2 / side, "y": 0.5, "transform": ax.transAxes}
+        ax.text(**at, s=sign, fontsize=22, ha="center", va="center")
+    draw_map(axes["output"], output, "output")
+    return Picture(
+        figure,
+        f"The sum of {', '.join(terms)}: the output lies between {_number(output.min().item())} and "
+        f"{_number(output.max().item())}, with mean {_number(output.mean().item())}.",
+    )
+
+
+def best_single_layer(inputs: Tensor, target: Tensor) -> Tensor:
+    """What the one 1×1 layer (weights and biases) that comes nearest to `target` makes of `inputs`.
+
+    Parameters
+    ----------
+    inputs : Tensor, (1, C, H, W)
+    target : Tensor, (1, D, H, W)
+
+    Returns
+    -------
+    Tensor, (1, D, H, W)
+        The least-squares fit over all pixels.
+    """
+    pixels = inputs[0].flatten(1).T.double()
+    pixels = torch.cat([pixels, torch.ones(len(pixels), 1, dtype=torch.float64)], dim=1)
+    wanted = target[0].flatten(1).T.double()
+    # The normal equations: as many unknowns as channels, however many the pixels.
+    weights = torch.linalg.lstsq(pixels.T @ pixels, pixels.T @ wanted).solution
+    return (pixels @ weights).T.reshape(target.shape).to(target.dtype)
+
+
+def show_collapse(
+    image: Tensor, *, between: str = "ReLU", middle: int = 8, figure: Figure | None = None
+) -> Picture:
+    """Two stacked 1×1 layers, 3 → middle → 1, beside the best that one 1×1 layer can do instead.
+
+    Parameters
+    ----------
+    image : Tensor, (1, 3, H, W)
+        A colour photo with values in [0, 1].
+    between : str
+        "nothing" or "ReLU": what stands between the two layers.
+    middle : int
+        Channels between them, from 1 to 64.
+
+    Notes
+    -----
+    The weights are random, the same in each call. The biases of the first layer put the zero of each
+    middle channel at the photo's mean colour, so that a ReLU has something to cut off; that of the
+    second makes the mean of the target zero. The relative error is the residual's norm over the
+    target's.
+    """
+    if between not in ("nothing", "ReLU"):
+        raise ValueError(f'between={between!r} must be "nothing" or "ReLU"')
+    if isinstance(middle, bool) or not isinstance(middle, int) or not 1 <= middle <= 64:
+        raise ValueError(f"middle={middle!r} must be a whole number from 1 to 64")
+    random = torch.Generator().manual_seed(27)
+    first = torch.randn(64, 3, generator=random)[:middle, :, None, None]
+    second = torch.randn(1, 64, generator=random)[:, :middle, None, None] / sqrt(middle)
+    hidden = conv2d(_rgb(image) - image.mean((2, 3), keepdim=True), first)
+    target = conv2d(hidden.relu() if between == "ReLU" else hidden, second)
+    target = target - target.mean()
+    fit = best_single_layer(image, target)
+    residual = target - fit
+    error = (residual.norm() / target.norm()).item()
+    side, pitch = 2.55, 2.72
+    names = ("photo", "target", "fit", "residual")
+    boxes = {name: (0.12 + pitch * column, 0.1, side, side) for column, name in enumerate(names)}
+    figure, axes = blank(figure, (0.24 + pitch * 3 + side, side + 0.6), boxes)
+    draw_photo(axes["photo"], image)
+    draw_map(axes["target"], target, "two layers")
+    draw_map(axes["fit"], fit, "best one layer")
+    draw_map(axes["residual"], residual, "what it misses")
+    # The three maps share one scale, or rounding errors would look as large as the photo.
+    limit = max(target.abs().quantile(0.98).item(), 1e-9)
+    for name in names[1:]:
+        axes[name].images[0].set_clim(-limit, limit)
+    relative = "below 0.0001, which is rounding" if error < 1e-4 else f"{error:.2f}"
+    return Picture(
+        figure,
+        f"Two 1×1 layers, 3→{middle}→1, with {between} between, and the best single 1×1 layer in their "
+        f"place: relative error {relative}.",
+    )
+
+
+def bottleneck(channels: int, middle: int, kernel_size: int) -> tuple[ConvSpec, ConvSpec, ConvSpec]:
+    """1×1 down to `middle` channels, kernel_size there, 1×1 back up: height and width are kept."""
+    return (
+        ConvSpec(channels, middle, 1, bias=False),
+        ConvSpec(middle, middle, kernel_size, padding="same", bias=False),
+        ConvSpec(middle, channels, 1, bias=False),
+    )
+
+
+def break_even(channels: int, kernel_size: int) -> float:
+    """The middle width at which a bottleneck costs what the direct convolution costs.
+
+    The positive root of k² m² + 2 C m = k² C², for C channels and a k×k kernel.
+    """
+    area = kernel_size**2
+    return channels * (sqrt(1 + area**2) - 1) / area
+
+
+def _millions(macs: int) -> str:
+    return f"{macs / 1e6:,.0f} M multiply-adds"
+
+
+def show_bottleneck(
+    *,
+    middle: int = 64,
+    kernel_size: int = 3,
+    channels: int = 256,
+    input_size: int | tuple[int, int] = 56,
+    figure: Figure | None = None,
+) -> Picture:
+    """A bottleneck against the direct convolution: weights and multiply-adds, and where they break even.
+
+    Parameters
+    ----------
+    middle, channels : int
+        Channels inside the bottleneck, and outside it.
+    kernel_size : int
+        Of the convolution in the middle, and of the direct one.
+    input_size : int or (int, int)
+        Height and width in pixels, which both keep.
+    """
+    size = pair("input_size", input_size, 1)
+    direct = ConvSpec(channels, channels, kernel_size, padding="same", bias=False)
+    layers = bottleneck(channels, middle, kernel_size)
+    weights = [layer.num_weights for layer in layers]
+    macs = sum(layer.macs(size) for layer in layers)
+    even = break_even(channels, kernel_size)
+    figure, axes = blank(figure, (11, 4.3), {"bars": (0.15, 0.3, 6.0, 3.55), "curve": (7.1, 0.75, 3.7, 3.1)})
+    k = times(direct.kernel_size)
+    _draw_two_bars(
+        axes["bars"],
+        (
+            (f"direct {k}, {channels}→{channels}", [direct]),
+            (f"bottleneck, {channels}→{middle}→{middle}→{channels}", layers),
+        ),
+        (_millions(direct.macs(size)), _millions(macs)),
+        f"weights, and multiply-adds on {times(size)}",
+    )
+    _draw_break_even(axes["curve"], middle, kernel_size, channels)
+    share = sum(weights) / direct.num_weights
+    return Picture(
+        figure,
+        f"Bottleneck {channels}→{middle}→{middle}→{channels}, {k} in the middle: {sum(weights):,} weights "
+        f"and {_millions(macs)} on {times(size)}, {share:.0%} of the direct {k} with "
+        f"{direct.num_weights:,} and {_millions(direct.macs(size))}. "
+        f"Break-even is at {even:.1f} channels in the middle.",
+    )
+
+
+def _draw_two_bars(ax: Axes, rows: tuple, costs: tuple[str, str], title: str) -> Axes:
+    """For each row (name, specs) a bar of its weights in pieces, under its name and over its sum."""
+    most = max(sum(spec.num_weights for spec in specs) for _, specs in rows)
+    for place, ((name, specs), cost) in enumerate(zip(rows, costs, strict=True)):
+        left = 0
+        for spec in specs:
+            kind = "pointwise" if spec.kernel_size == (1, 1) else "ordinary"
+            ax.barh(
+                place, spec.num_weights, 0.34, left, color=CONVOLUTIONS[kind], edgecolor="white", linewidth=1
+            )
+            left += spec.num_weights
+        parts = " + ".join(f"{times(spec.kernel_size)}: {spec.num_weights:,}" for spec in specs)
+        ax.text(0, place - 0.22, name, fontsize=TITLE, color=INK, va="bottom")
+        below = f"{left:,} weights · {cost}" + f"\n= {parts}" * (len(specs) > 1)
+        ax.text(0, place + 0.22, below, fontsize=LABEL, color=INK, va="top", linespacing=1.4)
+    ax.set(xlim=(0, 1.02 * most), ylim=(1.65, -0.5), xticks=[], yticks=[])
+    ax.set_title(title, fontsize=TITLE, color=INK, pad=7, loc="center")
+    ax.set_axis_off()
+    return ax
+
+
+def _draw_break_even(ax: Axes, middle: int, kernel_size: int, channels: int) -> Axes:
+    """Weights of a bottleneck, in per cent of the direct convolution's, against its middle width."""
+    area = kernel_size**2
+
+    def share(m: float) -> float:
+        return 100 * (2 * channels * m + area * m**2) / (area * channels**2)
+
+    widths = [channels * step / 40 for step in range(41)]
+    even = break_even(channels, kernel_size)
+    top = max(1.1 * share(max(channels, middle)), 145)  # room for the labels above the line at 100 %
+    ax.axhline(100, color=CONVOLUTIONS["ordinary"], linewidth=2, linestyle="--")
+    ax.plot([even, even], [0, 100], color=MUTED, linewidth=1.5, linestyle=":")
+    ax.plot(widths, [share(m) for m in widths], color=CONVOLUTIONS["pointwise"], linewidth=3)
+    ax.plot(middle, share(middle), "o", color=CONVOLUTIONS["pointwise"], markersize=12, markeredgecolor=INK)
+    ax.plot(even, 100, "D", color="white", markersize=9, markeredgecolor=INK, markeredgewidth=2)
+    ax.text(0.03, 0.96, f"break-even ◇ at {even:.1f}", fontsize=LABEL, va="top", transform=ax.transAxes)
+    ax.text(0.03, 0.86, f"here ● {share(middle):.0f} %", fontsize=LABEL, va="top", transform=ax.transAxes)
+    ax.set(xlim=(0, 1.04 * max(channels, middle)), ylim=(0, top))
+    ax.set_title("% of the direct convolution", fontsize=TITLE, color=INK, pad=7)
+    ticks = [channels * step // 4 for step in range(5)]
+    ax.set_xticks(ticks, map(str, ticks), fontsize=LABEL)
+    ax.set_yticks([0, 50, 100], ["0", "50", "100"], fontsize=LABEL)
+    ax.set_xlabel("channels in the middle", fontsize=LABEL)
+    return ax

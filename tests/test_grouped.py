@@ -1,0 +1,243 @@
+"""Lesson 03: the wires that are drawn are those of the layers, and a poke moves what it must."""
+
+import io
+from functools import partial
+
+import ipywidgets as widgets
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_rgba
+from PIL import Image
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+from convlab import Explorer, kernel, lift, photo, show_connectivity, show_groups, show_poke
+from convlab.lessons.grouped import BETWEEN, CHANNELS
+from convlab.picture import CONVOLUTIONS, KERNEL
+
+SMALL_PHOTO = photo("astronaut", 24)
+LEGAL = (1, 2, 3, 4, 6, 12)
+
+PICTURES = {
+    "groups": lambda figure=None: show_groups(SMALL_PHOTO, groups=4, figure=figure),
+    "ordinary": lambda figure=None: show_groups(SMALL_PHOTO, groups=1, figure=figure),
+    "depthwise": lambda figure=None: show_groups(SMALL_PHOTO, groups=12, figure=figure),
+    "poke": lambda figure=None: show_poke(SMALL_PHOTO, channel=11, groups=2, figure=figure),
+    "shuffled": lambda figure=None: show_poke(SMALL_PHOTO, groups=4, between=BETWEEN[1], figure=figure),
+    "mixed": lambda figure=None: show_poke(SMALL_PHOTO, groups=12, between=BETWEEN[2], figure=figure),
+    "connectivity": lambda figure=None: show_connectivity(
+        {"diagonal": torch.eye(12), "4 groups": torch.ones(8, 12, 3, 3)}, figure=figure
+    ),
+}
+
+
+def axes_of(picture):
+    return {axes.get_label(): axes for axes in picture.figure.axes}
+
+
+def group_of(channel, groups):
+    return channel // (CHANNELS // groups)
+
+
+def reached_by_rule(channel, groups, between):
+    """Output channels that two grouped layers carry a channel to, from the rule alone."""
+    each = CHANNELS // groups
+    after_first = [c for c in range(CHANNELS) if group_of(c, groups) == group_of(channel, groups)]
+    if between == "channel shuffle":
+        after_first = [c % each * groups + c // each for c in after_first]
+    elif between == "1×1 convolution":
+        after_first = range(CHANNELS)
+    groups_reached = {group_of(c, groups) for c in after_first}
+    return {c for c in range(CHANNELS) if group_of(c, groups) in groups_reached}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_has_a_sentence_with_numbers_and_can_be_drawn_over(name):
+    fresh = PICTURES[name]()
+    assert fresh.alt.endswith(".")
+    assert any(letter.isdigit() for letter in fresh.alt)
+    encoded = fresh.encode("jpeg")
+    assert Image.open(io.BytesIO(encoded)).size[0] == 1100
+    other = PICTURES["poke" if name != "poke" else "groups"]()
+    assert PICTURES[name](other.figure).encode("jpeg") == encoded
+    assert PICTURES[name](fresh.figure).figure is fresh.figure
+
+
+def test_drawing_leaves_the_random_state_alone():
+    before = torch.get_rng_state()
+    PICTURES["groups"]()
+    PICTURES["mixed"]()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", ["groups", "depthwise", "mixed", "connectivity"])
+def test_no_text_is_cut_off_small_or_on_other_text(name):
+    figure = PICTURES[name]().figure
+    figure.canvas.draw()
+    texts = []
+    for axes in figure.axes:
+        found = [axes.title, *axes.texts]
+        if axes.axison:
+            found += [*axes.get_xticklabels(), *axes.get_yticklabels(), axes.xaxis.label, axes.yaxis.label]
+        texts += [text for text in found if text.get_text() and text.get_visible()]
+    page, boxes = figure.bbox, []
+    for text in texts:
+        box = text.get_window_extent()
+        assert text.get_fontsize() >= 11
+        assert page.x0 <= box.x0, text
+        assert box.x1 <= page.x1, text
+        assert page.y0 <= box.y0, text
+        assert box.y1 <= page.y1, text
+        assert not any(box.overlaps(other) for other in boxes), text
+        boxes.append(box)
+
+
+def test_a_photo_is_lifted_to_twelve_channels_of_equal_strength():
+    channels = lift(SMALL_PHOTO)
+    assert channels.shape == (1, 12, 24, 24)
+    torch.testing.assert_close(channels.mean((0, 2, 3)), torch.zeros(12), atol=1e-5, rtol=0)
+    torch.testing.assert_close(channels.std((2, 3))[0], torch.ones(12))
+    correlation = torch.corrcoef(channels[0].flatten(1)) - torch.eye(12)
+    assert correlation.abs().max() < 0.999  # no channel twice
+    tilted = torch.zeros(1, 3, 24, 24)
+    tilted[..., 12:] = 1  # one vertical edge: slopes across answer to it, slopes down do not
+    tilted[..., 0, 0] = 1
+    across, down = (lift(tilted)[0, channel, 8:16].abs().max() for channel in (4, 6))
+    assert across > 1 > 10 * down
+
+
+@pytest.mark.parametrize("groups", LEGAL)
+def test_cost_and_wires_are_those_of_the_layer(groups):
+    picture = show_groups(SMALL_PHOTO, groups=groups)
+    axes = axes_of(picture)
+    layer = nn.Conv2d(12, 12, 3, padding=1, groups=groups, bias=False)
+    weights = [bar.get_width() for bar in axes["weights"].patches]
+    assert weights == [1296, layer.weight.numel()]
+    macs = [bar.get_width() for bar in axes["multiply-adds"].patches]
+    assert macs == [1296 * 24 * 24, layer.weight.numel() * 24 * 24]
+    kind = {1: "ordinary", 12: "depthwise"}.get(groups, "grouped")
+    assert f"({kind})" in picture.alt
+    assert f"{144 // groups} of 144 wires, {1296 // groups:,} weights" in picture.alt
+
+    wires = axes["wires"].collections[0]
+    assert tuple(wires.get_color()[0])[:3] == to_rgba(CONVOLUTIONS[kind])[:3]
+    drawn = {(int(top[0]), int(bottom[0])) for top, bottom in wires.get_segments()}
+    matrix = np.asarray(axes["matrix"].images[0].get_array())
+    assert drawn == {(source, output) for output, source in np.argwhere(matrix)}
+    assert drawn == {
+        (i, o) for i in range(12) for o in range(12) if group_of(i, groups) == group_of(o, groups)
+    }
+
+
+def test_the_outputs_shown_are_a_grouped_convolution_of_the_channels():
+    shown = {
+        groups: np.asarray(axes_of(show_groups(SMALL_PHOTO, groups=groups))["outputs"].images[0].get_array())
+        for groups in (1, 4, 12)
+    }
+    assert len({row.tobytes() for row in shown.values()}) == len(shown)
+    blur = kernel("Gaussian blur").repeat(12, 1, 1, 1)
+    depthwise = F.conv2d(lift(SMALL_PHOTO), blur, padding=1, groups=12)[0]
+    for channel in range(12):
+        tile = shown[12][:, 24 * channel + 1 : 24 * channel + 23].astype(float)
+        alike = np.corrcoef(tile.ravel(), depthwise[channel, :, 1:-1].flatten())[0, 1]
+        assert alike > 0.97, channel
+
+
+@pytest.mark.parametrize("between", BETWEEN)
+@pytest.mark.parametrize("groups", [1, 3, 4, 6])
+def test_a_poke_moves_what_the_rule_says_and_nothing_else(groups, between):
+    channel = 7
+    picture = show_poke(SMALL_PHOTO, channel=channel, groups=groups, between=between)
+    reached = reached_by_rule(channel, groups, between)
+    listed = ", ".join(map(str, sorted(reached)))
+    assert f"moves {12 // groups} of 12 channels after the first layer" in picture.alt
+    assert picture.alt.endswith(f"{len(reached)} of 12 outputs at the end ({listed}).")
+    # The last row of dots and the row of changes tell the same.
+    faces = axes_of(picture)["wires"].collections[-1].get_facecolors()
+    filled = {c for c, face in enumerate(faces) if tuple(face) == to_rgba(KERNEL)}
+    assert filled == reached
+    tiles = np.asarray(axes_of(picture)["outputs"].images[0].get_array()).reshape(24, 12, 24)
+    assert {c for c in range(12) if tiles[:, c, 1:-1].std() > 0} == reached
+
+
+@pytest.mark.parametrize("groups", LEGAL)
+def test_after_a_shuffle_min_of_all_and_the_group_squared_is_reached(groups):
+    each = 12 // groups
+    assert len(reached_by_rule(7, groups, "channel shuffle")) == min(12, each**2)
+
+
+def test_wires_of_what_moved_are_strong_and_those_of_a_shuffle_a_permutation():
+    axes = axes_of(show_poke(SMALL_PHOTO, channel=4, groups=3, between="channel shuffle"))["wires"]
+    faint, strong = (lines.get_segments() for lines in axes.collections[:2])
+    assert len(faint) + len(strong) == 48 + 12 + 48
+    assert len(strong) == 4 + 4 + 4 * 4
+    shuffled = [(int(a[0]), int(b[0])) for a, b in [*faint, *strong] if a[1] == 2]
+    expected = nn.ChannelShuffle(3)(torch.arange(12.0).reshape(1, 12, 1, 1)).flatten()
+    assert {output: source for source, output in shuffled} == dict(enumerate(expected.int().tolist()))
+
+
+def test_connectivity_is_read_from_the_kernel_itself():
+    block = torch.zeros(4, 8, 3, 3)
+    block[:2, :4], block[2:, 4:, 1, 1] = 0.5, -1e-9
+    picture = show_connectivity({"two groups": block, "all": torch.ones(4, 8)})
+    assert "two groups, 16 of 32; all, 32 of 32" in picture.alt
+    shown = axes_of(picture)["two groups"].images[0].get_array()
+    np.testing.assert_array_equal(shown, np.kron(np.eye(2), np.ones((2, 4))))
+
+
+EXPLORERS = {
+    "groups": (show_groups, {"groups": LEGAL}),
+    "poke": (show_poke, {"channel": range(12), "groups": LEGAL, "between": BETWEEN}),
+}
+TRIED = {"channel": (0, 11), "groups": LEGAL, "between": BETWEEN}
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_no_state_that_a_control_can_reach_is_an_error(name):
+    draw, choices = EXPLORERS[name]
+    explorer = Explorer(partial(draw, SMALL_PHOTO), **choices)
+    start = explorer.sentence
+    for control in choices:
+        sentences = {explorer.set(**{control: value}).sentence for value in TRIED[control]}
+        assert len(sentences) == len(TRIED[control])
+    explorer.reset()
+    assert explorer.sentence == start
+
+
+def test_one_slider_goes_from_ordinary_to_depthwise():
+    explorer = Explorer(partial(show_groups, SMALL_PHOTO), groups=LEGAL)
+    (slider,) = explorer.widget.children[0].children
+    assert isinstance(slider, widgets.SelectionSlider)
+    assert "(ordinary)" in explorer.set(groups=1).sentence
+    assert "(depthwise)" in explorer.set(groups=12).sentence
+    with pytest.raises(ValueError, match="groups=5 is not offered"):
+        explorer.set(groups=5)
+
+
+@pytest.mark.skipif(not hasattr(widgets, "Stack"), reason="Stack came with ipywidgets 8")
+def test_both_live_without_a_kernel():
+    explorer = Explorer(partial(show_groups, SMALL_PHOTO), groups=LEGAL)
+    _, stack = explorer.kernel_free(groups=[1, 12]).children
+    assert "(depthwise)" in stack.children[1].children[1].value
+    choices = EXPLORERS["poke"][1]
+    explorer = Explorer(partial(show_poke, SMALL_PHOTO), **choices)
+    _, stack = explorer.kernel_free(channel=[0], groups=[4]).children
+    assert "9 of 12 outputs" in stack.children[0].children[0].children[1].children[1].value
+
+
+def test_what_cannot_be_is_refused_with_its_name_and_value():
+    with pytest.raises(ValueError, match="groups=5 must divide in_channels=12"):
+        show_groups(SMALL_PHOTO, groups=5)
+    with pytest.raises(ValueError, match="groups=8 must divide in_channels=12"):
+        show_poke(SMALL_PHOTO, groups=8)
+    with pytest.raises(ValueError, match="channel=12 is not one of the channels 0 to 11"):
+        show_poke(SMALL_PHOTO, channel=12)
+    with pytest.raises(ValueError, match="between='ReLU' must be one of: nothing"):
+        show_poke(SMALL_PHOTO, between="ReLU")
+    with pytest.raises(ValueError, match=r"shape \(1, 1, 24, 24\) must be one photo"):
+        lift(photo("cat", 24, channels=1))
+    with pytest.raises(ValueError, match=r"'a' has shape \(3,\)"):
+        show_connectivity({"a": torch.ones(3)})
+    with pytest.raises(ValueError, match="matrices is empty"):
+        show_connectivity({})

@@ -1,0 +1,253 @@
+"""The pictures of lesson 04, by sentence and artists, and its explorers over their states."""
+
+import io
+from functools import partial
+
+import ipywidgets as widgets
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional as F  # noqa: N812
+
+from convlab import KERNELS, Explorer, kernel, photo, show_cost_ratio, show_separable_fit, show_two_steps
+from convlab.lessons.separable import MIXES, OUT_CHANNELS
+from convlab.lessons.separable_fit import FILTERS
+
+CAT = photo("cat", 32)
+COFFEE = photo("coffee", (24, 32))
+needs_stack = pytest.mark.skipif(not hasattr(widgets, "Stack"), reason="Stack came with ipywidgets 8")
+
+PICTURES = {
+    "two steps": partial(show_two_steps, COFFEE),
+    "two steps, stride": partial(show_two_steps, CAT, stride=2, red="emboss", output="blue − yellow"),
+    "ratio": show_cost_ratio,
+    "ratio, 1×1": partial(show_cost_ratio, kernel_size=1, out_channels=1024, in_channels=256),
+    "ratio, 7×7": partial(show_cost_ratio, kernel_size=7, out_channels=1),
+    "fit": partial(show_separable_fit, CAT),
+    "exact fit": partial(show_separable_fit, COFFEE, kernels="random", depth_multiplier=4, output=4),
+}
+
+
+def axes_of(picture):
+    return {axes.get_label(): axes for axes in picture.figure.axes}
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_an_image_with_a_sentence_and_numbers(name):
+    picture = PICTURES[name]()
+    assert repr(picture) == picture.alt
+    assert picture.alt.endswith(".")
+    assert any(letter.isdigit() for letter in picture.alt)
+    image = Image.open(io.BytesIO(picture._repr_png_()))
+    assert image.size[0] <= 1100
+    assert len(np.unique(np.asarray(image))) > 8
+
+
+@pytest.mark.parametrize("name", ["two steps", "ratio", "fit"])
+def test_drawing_over_a_used_figure_gives_the_same_picture(name):
+    fresh = PICTURES[name]()
+    used = PICTURES[name](figure=PICTURES["ratio" if name != "ratio" else "fit"]().figure)
+    assert used.encode() == fresh.encode()
+    again = PICTURES[name](figure=fresh.figure)
+    assert again.figure is fresh.figure
+    assert again.encode() == used.encode()
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_no_text_is_cut_off_or_overlaps_other_text(name):
+    figure = PICTURES[name]().figure
+    figure.canvas.draw()
+    boxes = []
+    for axes in figure.axes:
+        parts = [axes.title, *axes.texts, axes.xaxis.label]
+        if axes.axison:
+            parts += [*axes.get_xticklabels(), *axes.get_yticklabels()]
+        boxes += [(t.get_text(), t.get_window_extent()) for t in parts if t.get_text() and t.get_visible()]
+    page = figure.bbox
+    for i, (text, box) in enumerate(boxes):
+        assert box.x0 >= page.x0, text
+        assert box.x1 <= page.x1, text
+        assert box.y0 >= page.y0, text
+        assert box.y1 <= page.y1, text
+        for other, other_box in boxes[:i]:
+            assert not box.overlaps(other_box), (text, other)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_the_two_steps_shown_are_torchs_and_so_is_the_ordinary_way(stride):
+    names = ("emboss", "Laplacian", "box blur")
+    choices = dict(zip(("red", "green", "blue"), names, strict=True))
+    picture = show_two_steps(CAT, **choices, stride=stride, output="blue − yellow")
+    shown = [np.asarray(image.get_array()) for image in picture.figure.axes[0].images]
+    # The photo; kernel and map of each channel; the 1×1 table; four outputs; three slices; the output again.
+    assert len(shown) == 1 + 6 + 1 + 4 + 3 + 1
+    spatial = torch.stack([kernel(name) for name in names])
+    mixing = torch.tensor(list(MIXES.values()))
+    maps = F.conv2d(CAT, spatial[:, None], stride=stride, padding=1, groups=3)
+    outputs = F.conv2d(maps, mixing[:, :, None, None])[0]
+    for place in range(3):
+        np.testing.assert_array_equal(shown[1 + 2 * place], spatial[place])
+        np.testing.assert_array_equal(shown[2 + 2 * place], maps[0, place])
+        np.testing.assert_allclose(shown[12 + place], MIXES["blue − yellow"][place] * spatial[place])
+    np.testing.assert_array_equal(shown[7], mixing)
+    for place in range(4):
+        np.testing.assert_allclose(shown[8 + place], outputs[place], atol=1e-5)
+    np.testing.assert_allclose(shown[15], outputs[2], atol=1e-5)
+    size = 32 // stride
+    assert f"into 3 maps of {size}×{size}" in picture.alt
+    assert "the same four maps with 108 weights instead of 39" in picture.alt
+    assert "-0.5, -0.5, 1 times the kernel of red, green, blue" in picture.alt
+
+
+def test_the_weights_in_the_kernels_are_written_in_them():
+    picture = show_two_steps(CAT, red="Sobel x", green="Gaussian blur", blue="sharpen")
+    written = texts(picture.figure.axes[0])
+    assert written.count("−2") == 1
+    assert ".45" in written
+    assert ".59" in written
+    assert "−0" not in written
+
+
+@pytest.mark.parametrize("in_channels", [16, 256])
+@pytest.mark.parametrize("out_channels", [1, 16, 1024])
+@pytest.mark.parametrize("kernel_size", [1, 3, 7])
+def test_the_point_lies_on_its_curve_whatever_the_input_channels(kernel_size, out_channels, in_channels):
+    choices = {"kernel_size": kernel_size, "out_channels": out_channels, "in_channels": in_channels}
+    curves = axes_of(show_cost_ratio(**choices))["curves"]
+    (point,) = (line for line in curves.lines if line.get_marker() == "o")
+    x, y = point.get_xdata()[0], point.get_ydata()[0]
+    assert x == out_channels
+    assert y == pytest.approx(1 / out_channels + 1 / kernel_size**2)
+    (strong,) = (line for line in curves.lines if line.get_linewidth() == 4)
+    assert y == pytest.approx(np.interp(x, strong.get_xdata(), strong.get_ydata()), rel=0.01)
+
+
+def test_the_bars_are_the_weights_behind_the_point():
+    picture = show_cost_ratio(kernel_size=5, out_channels=32, in_channels=16)
+    widths = [bar.get_width() for bar in axes_of(picture)["weights"].patches]
+    assert widths == [32 * 16 * 25, 16 * 25, 32 * 16]
+    assert "12,800 weights, separable 400 + 512 = 912, a share of 0.071 (1/32 + 1/25)" in picture.alt
+
+
+def errors_shown(picture):
+    return [bar.get_width() for bar in axes_of(picture)["errors"].patches]
+
+
+@pytest.mark.parametrize("kernels", FILTERS)
+def test_each_fit_is_the_nearest_of_its_rank(kernels):
+    """Against the singular values: what is left are those that were dropped."""
+    picture = show_separable_fit(CAT, kernels=kernels)
+    tiles = axes_of(picture)["wanted"].images[0].get_array()
+    assert tiles.shape == (4 * 16 - 1, 3 * 16 - 1)
+    full = np.pad(np.ma.filled(tiles, np.nan), ((0, 1), (0, 1)))
+    weights = full.reshape(4, 16, 3, 16)[:, :15:5, :, :15:5].transpose(0, 2, 1, 3)
+    values = np.linalg.svd(weights.transpose(1, 0, 2, 3).reshape(3, 4, 9), compute_uv=False)
+    for multiplier, error in enumerate(errors_shown(picture), start=1):
+        left = np.sqrt((values[:, multiplier:] ** 2).sum() / (values**2).sum())
+        assert error == pytest.approx(left, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kernels", "exact_from"),
+    [
+        ("one edge, four colours", 1),
+        ("sharpen, four strengths", 2),
+        ("edge at four angles", 2),
+        ("four different jobs", 4),
+        ("random", 4),
+    ],
+)
+def test_enough_kernels_for_each_channel_make_the_fit_exact(kernels, exact_from):
+    errors = errors_shown(show_separable_fit(CAT, kernels=kernels))
+    assert [error < 1e-5 for error in errors] == [m >= exact_from for m in (1, 2, 3, 4)]
+    picture = show_separable_fit(CAT, kernels=kernels, depth_multiplier=exact_from, output=3)
+    assert (
+        f"has {39 * exact_from} and misses their kernels by 0%, output 3 on this photo by 0%" in picture.alt
+    )
+    wanted, nearest = (axes_of(picture)[name].images[0].get_array() for name in ("wanted map", "nearest map"))
+    np.testing.assert_allclose(wanted, nearest, atol=1e-5)
+
+
+def test_the_difference_shown_is_that_of_the_maps():
+    axes = axes_of(show_separable_fit(CAT, kernels="random", output=2))
+    maps = [axes[name].images[0].get_array() for name in ("wanted map", "nearest map", "missed")]
+    np.testing.assert_allclose(maps[0] - maps[1], maps[2], atol=1e-6)
+    error = np.linalg.norm(maps[2]) / np.linalg.norm(maps[0])
+    assert axes["missed"].get_title() == f"difference: {error:.0%}"
+    scales = {axes[name].images[0].get_clim() for name in ("wanted map", "nearest map", "missed")}
+    assert len(scales) == 1
+
+
+CONTROLS = {
+    "two steps": (
+        partial(show_two_steps, CAT),
+        {
+            "red": list(KERNELS),
+            "green": ["Sobel y", "emboss"],
+            "blue": ["Laplacian", "box blur"],
+            "stride": (1, 2),
+            "output": list(MIXES),
+        },
+    ),
+    "ratio": (
+        show_cost_ratio,
+        {"kernel_size": (1, 3, 5, 7), "out_channels": list(OUT_CHANNELS), "in_channels": (16, 64, 256)},
+    ),
+    "fit": (
+        partial(show_separable_fit, CAT),
+        {"kernels": list(FILTERS), "depth_multiplier": range(1, 5), "output": (1, 2, 3, 4)},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_every_value_of_every_control_can_be_chosen(name):
+    draw, choices = CONTROLS[name]
+    explorer = Explorer(draw, **choices)
+    start = explorer.sentence
+    for control, offered in choices.items():
+        sentences = [explorer.set(**{control: value}).sentence for value in offered]
+        assert len(set(sentences)) == len(offered)
+        explorer.reset()
+    assert explorer.sentence == start
+
+
+@needs_stack
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("two steps", {"red": ["Sobel x"], "blue": ["Laplacian"], "stride": [2], "output": ["luma"]}),
+        ("ratio", {"kernel_size": [3], "out_channels": [1, 128], "in_channels": [64]}),
+        ("fit", {"kernels": ["random"], "depth_multiplier": [1, 2], "output": [1]}),
+    ],
+)
+def test_each_explorer_lives_without_a_kernel(name, kept):
+    draw, choices = CONTROLS[name]
+    row, stack = Explorer(draw, **choices).kernel_free(**kept).children
+    assert [control.description for control in row.children] == [c.replace("_", " ") for c in choices]
+    assert isinstance(stack, widgets.Stack)
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (partial(show_two_steps, CAT, output="sepia"), "output='sepia' must be one of: luma"),
+        (partial(show_two_steps, CAT, red="blurr"), "name='blurr' must be one of"),
+        (partial(show_two_steps, CAT, stride=0), "stride=0 must be"),
+        (partial(show_two_steps, CAT[:, :1]), r"shape \(1, 1, 32, 32\) must be \(1, 3, H, W\)"),
+        (partial(show_cost_ratio, kernel_size=0), "kernel_size=0 must be"),
+        (partial(show_cost_ratio, out_channels=2.5), "out_channels=2.5 must be"),
+        (partial(show_separable_fit, CAT, kernels="mine"), "kernels='mine' must be one of"),
+        (partial(show_separable_fit, CAT, depth_multiplier=5), "depth_multiplier=5 must be from 1 to 4"),
+        (partial(show_separable_fit, CAT, output=0), "output=0 must be from 1 to 4"),
+        (partial(show_separable_fit, CAT[:, :2]), r"must be \(1, 3, H, W\)"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_in_words(draw, message):
+    with pytest.raises(ValueError, match=message):
+        draw()
