@@ -1,17 +1,14 @@
 """Pictures are tested by their sentences and their artists, not by their pixels."""
 
-import io
-
 import matplotlib
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from pictures import assert_well_made, axes_of
 from torch import nn
 
 from convlab import (
     ConvSpec,
-    Picture,
     cost,
     kernel,
     measure_receptive_field,
@@ -42,15 +39,6 @@ def stacked_fields(rates):
     return [measure_receptive_field(stack[: n + 1], (1, 61, 61)) for n in range(len(rates))]
 
 
-def axes_of(picture):
-    return {axes.get_label(): axes for axes in picture.figure.axes}
-
-
-def drawn_ticks(axis, coordinate):
-    low, high = sorted(axis.get_view_interval())
-    return [text for text in axis.get_ticklabels() if low <= text.get_position()[coordinate] <= high]
-
-
 PICTURES = {
     "photo": lambda figure=None: show_photo(photo("coffee", (40, 60)), figure=figure),
     "maps": lambda figure=None: show_maps({"photo": CAT, "half": CAT[..., ::2, ::2]}, figure=figure),
@@ -71,26 +59,8 @@ PICTURES = {
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_is_an_image_with_a_sentence_and_numbers(name):
-    picture = PICTURES[name]()
-    assert isinstance(picture, Picture)
-    assert repr(picture) == picture.alt
-    assert picture.alt.endswith(".")
-    assert any(letter.isdigit() for letter in picture.alt)
-    image = Image.open(io.BytesIO(picture._repr_png_()))
-    assert image.format == "PNG"
-    assert image.size[0] <= 1100
-    assert len(np.unique(np.asarray(image))) > 8
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_drawing_over_a_used_figure_gives_the_same_picture(name):
-    fresh = PICTURES[name]()
-    used = PICTURES[name](PICTURES["dilation" if name != "dilation" else "depth"]().figure)
-    assert used.encode() == fresh.encode()
-    again = PICTURES[name](fresh.figure)
-    assert again.figure is fresh.figure
-    assert again.encode() == used.encode()
+def test_a_picture_is_well_made(name):
+    assert_well_made(PICTURES[name], over=PICTURES["dilation" if name != "dilation" else "depth"])
 
 
 def test_drawing_leaves_matplotlib_settings_alone():
@@ -98,25 +68,6 @@ def test_drawing_leaves_matplotlib_settings_alone():
     for draw in PICTURES.values():
         draw().encode()
     assert dict(matplotlib.rcParams) == before
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_no_text_is_cut_off_or_overlaps_other_text(name):
-    figure = PICTURES[name]().figure
-    figure.canvas.draw()
-    boxes = []
-    for axes in figure.axes:
-        texts = [axes.title, *axes.texts, *drawn_ticks(axes.xaxis, 0), *drawn_ticks(axes.yaxis, 1)]
-        texts += [axes.xaxis.label, axes.yaxis.label]
-        boxes += [(t.get_text(), t.get_window_extent()) for t in texts if t.get_text() and t.get_visible()]
-    page = figure.bbox
-    for i, (text, box) in enumerate(boxes):
-        assert box.x0 >= page.x0, text
-        assert box.x1 <= page.x1, text
-        assert box.y0 >= page.y0, text
-        assert box.y1 <= page.y1, text
-        for other, other_box in boxes[:i]:
-            assert not box.overlaps(other_box), (text, other)
 
 
 def test_the_output_shown_is_the_convolution():

@@ -1,6 +1,5 @@
 """Lesson 03: the wires that are drawn are those of the layers, and a poke moves what it must."""
 
-import io
 from functools import partial
 
 import ipywidgets as widgets
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_rgba
-from PIL import Image
+from pictures import assert_well_made, axes_of
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -32,10 +31,6 @@ PICTURES = {
 }
 
 
-def axes_of(picture):
-    return {axes.get_label(): axes for axes in picture.figure.axes}
-
-
 def group_of(channel, groups):
     return channel // (CHANNELS // groups)
 
@@ -53,15 +48,8 @@ def reached_by_rule(channel, groups, between):
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_has_a_sentence_with_numbers_and_can_be_drawn_over(name):
-    fresh = PICTURES[name]()
-    assert fresh.alt.endswith(".")
-    assert any(letter.isdigit() for letter in fresh.alt)
-    encoded = fresh.encode("jpeg")
-    assert Image.open(io.BytesIO(encoded)).size[0] == 1100
-    other = PICTURES["poke" if name != "poke" else "groups"]()
-    assert PICTURES[name](other.figure).encode("jpeg") == encoded
-    assert PICTURES[name](fresh.figure).figure is fresh.figure
+def test_a_picture_is_well_made(name):
+    assert_well_made(PICTURES[name], over=PICTURES["poke" if name != "poke" else "groups"])
 
 
 def test_drawing_leaves_the_random_state_alone():
@@ -69,28 +57,6 @@ def test_drawing_leaves_the_random_state_alone():
     PICTURES["groups"]()
     PICTURES["mixed"]()
     assert torch.equal(torch.get_rng_state(), before)
-
-
-@pytest.mark.parametrize("name", ["groups", "depthwise", "mixed", "connectivity"])
-def test_no_text_is_cut_off_small_or_on_other_text(name):
-    figure = PICTURES[name]().figure
-    figure.canvas.draw()
-    texts = []
-    for axes in figure.axes:
-        found = [axes.title, *axes.texts]
-        if axes.axison:
-            found += [*axes.get_xticklabels(), *axes.get_yticklabels(), axes.xaxis.label, axes.yaxis.label]
-        texts += [text for text in found if text.get_text() and text.get_visible()]
-    page, boxes = figure.bbox, []
-    for text in texts:
-        box = text.get_window_extent()
-        assert text.get_fontsize() >= 11
-        assert page.x0 <= box.x0, text
-        assert box.x1 <= page.x1, text
-        assert page.y0 <= box.y0, text
-        assert box.y1 <= page.y1, text
-        assert not any(box.overlaps(other) for other in boxes), text
-        boxes.append(box)
 
 
 def test_a_photo_is_lifted_to_twelve_channels_of_equal_strength():

@@ -1,6 +1,5 @@
 """The pictures of lesson 01, by their sentences and artists, and its explorers, driven."""
 
-import io
 from functools import partial
 from itertools import product
 from math import floor
@@ -9,7 +8,7 @@ import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from pictures import assert_well_made, axes_of
 from torch import nn
 from torch.nn.functional import conv2d
 
@@ -39,45 +38,15 @@ PICTURES = {
 }
 
 
-def axes_of(picture):
-    return {axes.get_label(): axes for axes in picture.figure.axes}
-
-
 def shown(axes):
     return np.asarray(axes.images[0].get_array())
 
 
-@pytest.mark.parametrize("name", ["mix in colour", "weighted sum", "collapse", "wide bottleneck"])
-def test_a_picture_has_its_sentence_and_can_be_drawn_over_another(name):
-    picture = PICTURES[name]()
-    assert picture.alt.endswith(".")
-    assert any(letter.isdigit() for letter in picture.alt)
-    fresh = picture.encode("jpeg")
-    assert Image.open(io.BytesIO(fresh)).size[0] <= 1100
-    used = PICTURES["mix of three"]().figure
-    assert PICTURES[name](figure=used).encode("jpeg") == fresh
-    assert PICTURES[name](figure=used).encode("jpeg") == fresh
-
-
 @pytest.mark.parametrize("name", PICTURES)
-def test_no_text_is_cut_off_too_small_or_over_other_text(name):
-    figure = PICTURES[name]().figure
-    figure.canvas.draw()
-    boxes = []
-    for axes in figure.axes:
-        texts = [axes.title, *axes.texts, *axes.get_xticklabels(), *axes.get_yticklabels(), axes.xaxis.label]
-        for text in texts:
-            if text.get_text() and text.get_visible():
-                assert text.get_fontsize() >= 11
-                boxes.append((text.get_text(), text.get_window_extent()))
-    page = figure.bbox
-    for i, (text, box) in enumerate(boxes):
-        assert box.x0 >= page.x0, text
-        assert box.x1 <= page.x1, text
-        assert box.y0 >= page.y0, text
-        assert box.y1 <= page.y1, text
-        for other, other_box in boxes[:i]:
-            assert not box.overlaps(other_box), (text, other)
+def test_a_picture_is_well_made(name):
+    assert_well_made(
+        PICTURES[name], over=PICTURES["mix of three" if name != "mix of three" else "bottleneck"]
+    )
 
 
 def test_luma_is_the_grey_that_pillow_makes():

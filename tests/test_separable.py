@@ -1,13 +1,12 @@
 """The pictures of lesson 04, by sentence and artists, and its explorers over their states."""
 
-import io
 from functools import partial
 
 import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from pictures import assert_well_made, axes_of
 from torch.nn import functional as F  # noqa: N812
 
 from convlab import KERNELS, Explorer, kernel, photo, show_cost_ratio, show_separable_fit, show_two_steps
@@ -29,53 +28,13 @@ PICTURES = {
 }
 
 
-def axes_of(picture):
-    return {axes.get_label(): axes for axes in picture.figure.axes}
-
-
 def texts(axes):
     return [text.get_text() for text in axes.texts]
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_is_an_image_with_a_sentence_and_numbers(name):
-    picture = PICTURES[name]()
-    assert repr(picture) == picture.alt
-    assert picture.alt.endswith(".")
-    assert any(letter.isdigit() for letter in picture.alt)
-    image = Image.open(io.BytesIO(picture._repr_png_()))
-    assert image.size[0] <= 1100
-    assert len(np.unique(np.asarray(image))) > 8
-
-
-@pytest.mark.parametrize("name", ["two steps", "ratio", "fit"])
-def test_drawing_over_a_used_figure_gives_the_same_picture(name):
-    fresh = PICTURES[name]()
-    used = PICTURES[name](figure=PICTURES["ratio" if name != "ratio" else "fit"]().figure)
-    assert used.encode() == fresh.encode()
-    again = PICTURES[name](figure=fresh.figure)
-    assert again.figure is fresh.figure
-    assert again.encode() == used.encode()
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_no_text_is_cut_off_or_overlaps_other_text(name):
-    figure = PICTURES[name]().figure
-    figure.canvas.draw()
-    boxes = []
-    for axes in figure.axes:
-        parts = [axes.title, *axes.texts, axes.xaxis.label]
-        if axes.axison:
-            parts += [*axes.get_xticklabels(), *axes.get_yticklabels()]
-        boxes += [(t.get_text(), t.get_window_extent()) for t in parts if t.get_text() and t.get_visible()]
-    page = figure.bbox
-    for i, (text, box) in enumerate(boxes):
-        assert box.x0 >= page.x0, text
-        assert box.x1 <= page.x1, text
-        assert box.y0 >= page.y0, text
-        assert box.y1 <= page.y1, text
-        for other, other_box in boxes[:i]:
-            assert not box.overlaps(other_box), (text, other)
+def test_a_picture_is_well_made(name):
+    assert_well_made(PICTURES[name], over=PICTURES["ratio" if name != "ratio" else "fit"])
 
 
 @pytest.mark.parametrize("stride", [1, 2])

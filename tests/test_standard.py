@@ -7,6 +7,7 @@ import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
+from pictures import assert_well_made, axes_of
 from torch.nn import functional
 
 from convlab import (
@@ -42,10 +43,6 @@ PICTURES = {
 }
 
 
-def axes_of(picture):
-    return {axes.get_label(): axes for axes in picture.figure.axes}
-
-
 def texts(axes):
     return [text.get_text() for text in axes.texts]
 
@@ -57,31 +54,8 @@ def boxes(axes, filled=None):
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_can_be_drawn_over_any_other(name):
-    fresh = PICTURES[name]()
-    other = PICTURES["reach" if name != "reach" else "window"]()
-    used = PICTURES[name](figure=other.figure)
-    assert used.alt == fresh.alt
-    assert used.alt.endswith(".")
-    assert used.encode("jpeg") == fresh.encode("jpeg")
-    assert PICTURES[name](figure=fresh.figure).figure is fresh.figure
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_no_text_is_cut_off_or_overlaps_other_text(name):
-    figure = PICTURES[name]().figure
-    figure.canvas.draw()
-    assert figure.get_figwidth() == 11
-    found = []
-    for axes in figure.axes:
-        for text in (axes.title, *axes.texts):
-            if text.get_text().strip():
-                assert text.get_fontsize() >= 11
-                found.append((text.get_text(), text.get_window_extent()))
-    for i, (text, box) in enumerate(found):
-        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1, text
-        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1, text
-        assert [other for other, other_box in found[:i] if box.overlaps(other_box)] == [], text
+def test_a_picture_is_well_made(name):
+    assert_well_made(PICTURES[name], over=PICTURES["reach" if name != "reach" else "window"])
 
 
 @pytest.mark.parametrize(
