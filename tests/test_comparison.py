@@ -1,0 +1,196 @@
+"""The pictures of lesson 05, by their sentences and artists."""
+
+from functools import partial
+
+import ipywidgets as widgets
+import numpy as np
+import pytest
+import torch
+from pictures import assert_readable, assert_well_made, axes_of
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+from convlab import (
+    Explorer,
+    alternatives,
+    cost,
+    cut_patches,
+    filter_bank,
+    kernel,
+    measure_receptive_field,
+    measure_time,
+    photo,
+    show_features,
+    show_five,
+    show_learned_kernels,
+    show_patches,
+    show_training,
+    small_network,
+)
+from convlab.lessons.comparison import FIVE
+
+CAT = photo("cat", 48, channels=1)
+NETWORKS = {
+    name: small_network(alternatives(8, 8)[name], classes=3).eval() for name in ("ordinary", "bottleneck")
+}
+PIECES = {"cat": CAT, "moon": photo("moon", 48, channels=1)}
+PATCHES = cut_patches(["cat", "moon"], "test", 9)
+KERNELS_BEFORE = torch.randn(7, 3, 3, generator=torch.Generator().manual_seed(0))
+
+
+def training_picture(accuracies=((0.5, 0.7), (0.9, 0.8)), chance=0.25, figure=None):
+    return show_training(
+        dict(zip(NETWORKS, accuracies, strict=True)),
+        {name: cost(network, (1, 24, 24)) for name, network in NETWORKS.items()},
+        dict.fromkeys(NETWORKS, 0.02),
+        chance=chance,
+        figure=figure,
+    )
+
+
+@pytest.fixture(scope="module")
+def timings():
+    layers = alternatives(8, 8)
+    modules = {name: nn.Sequential(*(spec.module() for spec in layers[name])) for name in FIVE}
+    return {(8, 3): measure_time(modules, (8, 48, 48), repeats=3, threads=1)}
+
+
+PICTURES = {
+    "five": lambda figure=None: show_five(CAT, channels=8, figure=figure),
+    "training": lambda figure=None: training_picture(figure=figure),
+    "patches": lambda figure=None: show_patches(PATCHES, ["cat", "moon"], figure=figure),
+    "kernels": lambda figure=None: show_learned_kernels(KERNELS_BEFORE, KERNELS_BEFORE + 1, figure=figure),
+    "features": lambda figure=None: show_features(NETWORKS, PIECES, piece="moon", figure=figure),
+}
+
+
+def texts_of(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_each_picture_is_well_made(name):
+    assert_well_made(PICTURES[name], over=PICTURES["five" if name != "five" else "training"])
+
+
+def test_a_filter_bank_holds_the_named_kernels_on_the_photo_each_as_strong():
+    bank = filter_bank(CAT, 16)
+    assert bank.shape == (1, 16, 48, 48)
+    assert torch.allclose(bank.std(dim=(2, 3)), torch.ones(1, 16), atol=1e-4)
+    wide_blur = F.conv2d(CAT, kernel("box blur", 5)[None, None], padding=2)
+    assert torch.allclose(bank[:, 9:10], wide_blur / wide_blur.std(), atol=1e-4)
+    with pytest.raises(ValueError, match="channels=12 must be a multiple of 8"):
+        filter_bank(CAT, 12)
+
+
+@pytest.mark.parametrize("kernel_size", [3, 5])
+def test_each_map_is_what_the_module_gives_with_the_named_kernel_as_its_weights(kernel_size):
+    picture = show_five(CAT, channels=16, kernel_size=kernel_size, kernel="Laplacian")
+    bank, weights = filter_bank(CAT, 16), kernel("Laplacian", kernel_size)
+    for name in FIVE:
+        layer = nn.Sequential(*(spec.module() for spec in alternatives(16, 16, kernel_size)[name]))
+        with torch.no_grad():
+            for conv in layer:
+                inputs = conv.weight.shape[1]
+                conv.weight.copy_((weights if conv.kernel_size[0] > 1 else torch.ones(1, 1)).div(inputs))
+            expected = layer(bank)[0, 0]
+        shown = axes_of(picture)[name].images[0].get_array()
+        np.testing.assert_allclose(shown, expected.numpy(), atol=1e-4)
+        reach = measure_receptive_field(layer, (16, 33, 33)).size[0]
+        weights_of_name = sum(conv.weight.numel() for conv in layer)
+        macs = cost(layer, (16, 48, 48)).macs
+        assert (
+            f"{name} {weights_of_name:,} weights, {macs:,} multiply-adds, reach {reach}×{reach}"
+            in picture.alt
+        )
+
+
+def test_time_stands_beside_multiply_adds_but_not_in_the_sentence(timings):
+    counted, timed = show_five(CAT, channels=8), show_five(CAT, channels=8, timings=timings)
+    assert counted.alt == timed.alt
+    assert len(axes_of(counted)["bars"].patches) == 5
+    assert_readable(timed.figure)
+    heights = [bar.get_height() for bar in axes_of(timed)["bars"].patches]
+    median = {name: timing.median for name, timing in timings[8, 3].items()}
+    assert heights[:5] == pytest.approx([100, 100 / 9, 100, 25, 100 * (1 / 8 + 1 / 9)])
+    assert heights[5:] == pytest.approx([100 * median[name] / median["ordinary"] for name in FIVE])
+    assert "hatched: time, 1 thread" in axes_of(timed)["bars"].get_xlabel()
+    assert "time" not in axes_of(show_five(CAT, channels=16, timings=timings))["bars"].get_xlabel()
+
+
+def test_training_is_shown_seed_by_seed_dearest_network_first():
+    picture = training_picture()
+    accuracy = axes_of(picture)["accuracy"]
+    assert [label.get_text() for label in accuracy.get_yticklabels()] == ["ordinary", "bottleneck"]
+    dots = [sorted(cloud.get_offsets()[:, 0]) for cloud in accuracy.collections]
+    assert np.allclose(dots, [[50, 70], [80, 90]])
+    assert texts_of(accuracy) == ["60 %", "85 %", "chance"]
+    price = cost(NETWORKS["ordinary"], (1, 24, 24))
+    assert texts_of(axes_of(picture)["parameters"])[0] == f"{price.parameters:,}"
+    assert axes_of(picture)["multiply-adds"].patches[0].get_width() == price.macs / 1e6
+    assert texts_of(axes_of(picture)["time a step"]) == ["20 ms", "20 ms"]
+
+
+def test_the_sentence_on_training_holds_what_is_robust():
+    assert "2 networks, 2 seeds each, all above 2× chance (25%)" in training_picture().alt
+    assert "all above 1× chance" in training_picture(accuracies=((0.4, 0.4), (0.9, 0.9))).alt
+    assert "not all above chance" in training_picture(accuracies=((0.2, 0.2), (0.9, 0.9))).alt
+    assert training_picture().alt == training_picture(accuracies=((0.6, 0.8), (0.7, 0.6))).alt
+
+
+def test_training_needs_the_same_networks_everywhere():
+    with pytest.raises(ValueError, match=r"accuracies of \['a'\] need costs"):
+        show_training({"a": [1.0]}, {}, {"a": 1.0}, chance=0.5)
+
+
+def test_kernels_keep_one_scale_before_after_and_in_the_change():
+    picture = PICTURES["kernels"]()
+    before, after, change = (axes.images[0].get_array().filled(np.nan) for axes in picture.figure.axes)
+    np.testing.assert_allclose(after - before, change, atol=1e-6)
+    assert np.nanmax(np.abs([before, after])) == pytest.approx(1)
+    assert "7 kernels of 3×3 before and after training; 7 of them" in picture.alt
+    assert "0 of them" in show_learned_kernels(KERNELS_BEFORE, KERNELS_BEFORE).alt
+    with pytest.raises(ValueError, match=r"before=\(7, 3, 3\) and after=\(2, 3, 3\)"):
+        show_learned_kernels(KERNELS_BEFORE, KERNELS_BEFORE[:2])
+
+
+@pytest.mark.parametrize("layer", [0, 3])
+def test_features_are_those_of_the_networks(layer):
+    picture = show_features(NETWORKS, PIECES, piece="moon", layer=layer)
+    image = (PIECES["moon"] - PIECES["moon"].mean()) / PIECES["moon"].std()
+    first = NETWORKS["bottleneck"][: 1 + layer](image)[0, 0].detach().numpy()
+    shown = axes_of(picture)["bottleneck"].images[0].get_array()[:24, :24]
+    np.testing.assert_allclose(shown, first / max(first.max(), 1e-9), atol=1e-5)
+    with pytest.raises(ValueError, match="piece='sun' must be one of cat, moon"):
+        show_features(NETWORKS, PIECES, piece="sun")
+
+
+def test_patches_are_shown_by_photo():
+    shown = axes_of(PICTURES["patches"]())["moon"].images[0].get_array()
+    np.testing.assert_array_equal(shown[:24, :24], PATCHES.images[9, 0].numpy())
+
+
+def test_no_state_of_the_explorers_is_an_error():
+    five = Explorer(
+        partial(show_five, CAT), channels=(8, 16), kernel_size=(3, 5), kernel=("Sobel x", "sharpen")
+    )
+    sentences = {
+        five.set(channels=channels, kernel_size=kernel_size, kernel=kernel).sentence
+        for channels in (8, 16)
+        for kernel_size in (3, 5)
+        for kernel in ("Sobel x", "sharpen")
+    }
+    assert len(sentences) == 8
+    features = Explorer(partial(show_features, NETWORKS, PIECES), piece=list(PIECES), layer=range(4))
+    assert features.values == {"piece": "cat", "layer": 3}
+    assert len({features.set(piece=p, layer=n).sentence for p in PIECES for n in range(4)}) == 8
+
+
+@pytest.mark.skipif(not hasattr(widgets, "Stack"), reason="Stack came with ipywidgets 8")
+def test_the_explorer_lives_without_a_kernel(timings):
+    explorer = Explorer(
+        partial(show_five, CAT, timings=timings), channels=(8, 16), kernel=("Sobel x", "sharpen")
+    )
+    stack = explorer.kernel_free().children[1]
+    assert [len(inner.children) for inner in stack.children] == [2, 2]
+    assert "8 to 8 channels" in stack.children[0].children[1].children[1].value
