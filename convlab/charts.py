@@ -81,48 +81,65 @@ def draw_shares(ax: Axes, rows: Mapping[str, Mapping[str, float]], title: str = 
 
 
 def draw_cloud(
-    ax: Axes, points: Mapping[str, tuple[float, float]], colours: Sequence[str], xlabel: str, ylabel: str
+    ax: Axes,
+    points: Mapping[str, tuple[float, float]],
+    colours: Sequence[str],
+    xlabel: str,
+    ylabel: str,
+    *,
+    in_view: Sequence[tuple[float, float]] = (),
 ) -> Axes:
-    """Named points on two logarithmic axes."""
+    """Named points on two logarithmic axes, which also reach to the places `in_view`."""
     ax.set(xscale="log", yscale="log")
     xs, ys = np.array(list(points.values())).T
-    for axis, values in (("x", xs), ("y", ys)):
+    for axis, values in zip("xy", np.array([*points.values(), *in_view]).T, strict=True):
         margin = (values.max() / values.min()) ** 0.12 * 1.25
         getattr(ax, f"set_{axis}lim")(values.min() / margin, values.max() * margin)
     frame(ax, "")
     _plain(ax, xlabel, ylabel)
     ax.scatter(xs, ys, s=110, c=colours, edgecolors="white", linewidths=1, zorder=3)
-    low, high = np.log(ax.get_ylim())
-    heights = _apart((np.log(ys) - low) / (high - low), 0.065)
-    middle = np.sqrt(np.prod(ax.get_xlim()))
-    for name, x, y, height in zip(points, xs, ys, heights, strict=True):
-        side = 1 if x < middle else -1
+    dots = ax.transAxes.inverted().transform(ax.transData.transform(np.column_stack([xs, ys])))
+    placed: list[tuple[float, ...]] = []
+    for name, dot in zip(points, dots, strict=True):
+        left, bottom, width, _ = _free_box(name, dot, dots, placed)
+        to_the_left = left < dot[0]
         ax.annotate(
             name,
-            (x, y),
-            xytext=(x * (np.divide(*ax.get_xlim()[::-1]) ** (0.03 * side)), height),
-            textcoords=("data", "axes fraction"),
-            ha="left" if side > 0 else "right",
+            dot,
+            xycoords="axes fraction",
+            xytext=(left + width if to_the_left else left, bottom + LINE / 2),
+            textcoords="axes fraction",
+            ha="right" if to_the_left else "left",
             va="center",
             fontsize=LABEL,
             color=INK,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
             arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 5},
         )
     return ax
 
 
-def _apart(heights: np.ndarray, least: float) -> np.ndarray:
-    """The same heights, moved as little as keeps neighbours `least` apart."""
-    order = np.argsort(heights)
-    moved = heights[order].copy()
-    for _ in range(200):
-        gaps = least - np.diff(moved)
-        close = gaps > 1e-6
-        if not close.any():
-            break
-        moved[:-1] -= np.where(close, gaps / 2, 0)
-        moved[1:] += np.where(close, gaps / 2, 0)
-    result = np.empty_like(moved)
-    result[order] = np.clip(moved, 0.03, 0.97)
-    return result
+LINE, LETTER = 0.065, 0.025  # height of a label and width of its letters, in fractions of the axes
+
+
+def _free_box(
+    name: str, dot: np.ndarray, dots: np.ndarray, placed: list[tuple[float, ...]]
+) -> tuple[float, ...]:
+    """(left, bottom, width, height) near a dot for its name, clear of other dots and names if it can be."""
+    width = LETTER * len(name)
+    best, least = None, np.inf
+    for up in (0, 1, -1, 2, -2, 3, -3):
+        for left in (dot[0] + 0.03, dot[0] - 0.03 - width):
+            box = (left, dot[1] + up * LINE - LINE / 2, width, LINE)
+            hidden = sum(_overlap(box, (*(other - 0.02), 0.04, 0.04)) for other in dots)
+            crossed = sum(_overlap(box, other) for other in placed)
+            outside = left < 0 or left + width > 1 or not 0 < box[1] < 1 - LINE
+            cost = 10 * (hidden + crossed) + 20 * outside + abs(up)
+            if cost < least:
+                best, least = box, cost
+    placed.append(best)
+    return best
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    sides = zip(one[:2], one[2:], other[:2], other[2:], strict=True)
+    return all(a < b + wide_b and b < a + wide_a for a, wide_a, b, wide_b in sides)

@@ -87,25 +87,25 @@ class Cost:
         multiplying = [layer for layer in self.layers if layer.macs]
         rest = _part(layer for layer in self.layers if not layer.macs)
         if len(multiplying) > MOST_ROWS:
-            parts = {f"{len(part.layers)} {kind}": part for kind, part in self.kinds.items()}
-            outputs = [""] * len(parts)
+            parts = [(f"{len(part.layers)} layers", kind, "", part) for kind, part in self.kinds.items()]
         else:
-            parts = {f"{layer.name} {layer.kind}".strip(): layer for layer in multiplying}
-            outputs = ["×".join(map(str, layer.output_shape[1:])) for layer in multiplying]
-        parts |= {f"{len(rest.layers)} others": rest} if rest.layers else {}
-        parts |= {"in all": self}
-        outputs += [""] * (len(parts) - len(outputs))
+            parts = [
+                (layer.name, layer.kind, "×".join(map(str, layer.output_shape[1:])), layer)
+                for layer in multiplying
+            ]
+        parts += [(f"{len(rest.layers)} others", "", "", rest)] if rest.layers else []
         numbers = ("parameters", "weights", "macs", "bytes")
-        rows = [("layer", "output", *numbers)]
-        for (name, part), output in zip(parts.items(), outputs, strict=True):
-            rows.append((name, output, *(f"{getattr(part, number):,}" for number in numbers)))
+        rows = [("layer", "kind", "output", *numbers)]
+        for *texts, part in (*parts, ("in all", "", "", self)):
+            rows.append((*texts, *(f"{getattr(part, number):,}" for number in numbers)))
         return rows
 
     def __repr__(self) -> str:
         rows = self._rows()
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = (
-            [row[0].ljust(widths[0]), *(cell.rjust(n) for cell, n in zip(row[1:], widths[1:], strict=True))]
+            [cell.ljust(n) for cell, n in zip(row[:2], widths[:2], strict=True)]
+            + [cell.rjust(n) for cell, n in zip(row[2:], widths[2:], strict=True)]
             for row in rows
         )
         return "\n".join("  ".join(line) for line in lines)

@@ -13,6 +13,7 @@ from torch.utils.benchmark import Timer
 from convlab.costs import Cost, cost
 from convlab.running import empty_image, image_shape, stand_ins
 
+SQUARE = 512  # rows and columns of the matrices that are multiplied as a yardstick
 LEAST_SECONDS = 0.005  # of one sample: a quicker module runs several times in it
 
 
@@ -28,11 +29,17 @@ class Timing:
         That torch was allowed.
     cost : Cost
         Weights, multiply-adds and bytes of the same run.
+    bandwidth : float
+        Bytes a second that the same machine moved meanwhile, in a ReLU on the same image.
+    peak : float
+        Multiply-adds a second that it did meanwhile, in a product of two matrices.
     """
 
     seconds: tuple[float, ...]
     threads: int
     cost: Cost
+    bandwidth: float
+    peak: float
 
     @property
     def median(self) -> float:
@@ -57,7 +64,8 @@ def measure_time(
     Each is warmed up first, in memory that is then used again; then all run once per repeat, one
     after the other, so that a machine that slows down meanwhile slows all of them alike. Without
     gradients, on seeded noise, and each module in the mode that it is in. The number of threads is
-    set for the time and put back.
+    set for the time and put back. Two yardsticks take turns with them: what hardly does anything
+    but move bytes, and what hardly does anything but multiply.
 
     Parameters
     ----------
@@ -81,23 +89,29 @@ def measure_time(
     threads = torch.get_num_threads() if threads is None else threads
     if not isinstance(threads, int) or threads < 1:
         raise ValueError(f"threads={threads!r} must be a whole number of at least 1")
-    costs = {name: cost(module, input_shape) for name, module in modules.items()}
     noise = torch.randn(image_shape(input_shape), generator=torch.Generator().manual_seed(0))
-    timers = {}
-    for name, module in modules.items():
-        image = noise.to(empty_image(stand_ins(module), ()))
-        timers[name] = Timer("module(image)", globals={"module": module, "image": image}, num_threads=threads)
+    square = torch.randn(SQUARE, SQUARE, generator=torch.Generator().manual_seed(0))
+    tasks = {name: (module, noise.to(empty_image(stand_ins(module), ()))) for name, module in modules.items()}
+    mover, multiplier = object(), object()  # no name that a module may have
+    tasks |= {mover: (nn.ReLU(), noise), multiplier: (square.matmul, square)}
+    timers = {
+        name: Timer("run(image)", globals={"run": run, "image": image}, num_threads=threads)
+        for name, (run, image) in tasks.items()
+    }
+    costs = {name: cost(module, input_shape) for name, module in modules.items()}
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         # Linux's allocator keeps blocks of this size for reuse once one was given back. Without it, a
         # large output comes page by page in every run, which can take longer than the arithmetic.
         torch.empty(31 * 2**20, dtype=torch.uint8)
         # The first runs fetch memory and code; the time of the next says how many make a sample.
         runs = {name: _runs_per_sample(timer) for name, timer in timers.items()}
-        samples = {name: [] for name in modules}
+        samples = {name: [] for name in tasks}
         for _ in range(repeats):
             for name, timer in timers.items():
                 samples[name].append(timer.timeit(runs[name]).median)
-    return {name: Timing(tuple(samples[name]), threads, costs[name]) for name in modules}
+    bandwidth = cost(nn.ReLU(), input_shape).bytes / float(np.median(samples[mover]))
+    peak = SQUARE**3 / float(np.median(samples[multiplier]))
+    return {name: Timing(tuple(samples[name]), threads, costs[name], bandwidth, peak) for name in modules}
 
 
 def _runs_per_sample(timer: Timer) -> int:

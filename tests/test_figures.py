@@ -4,11 +4,12 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
-from pictures import assert_well_made, axes_of
+from pictures import assert_readable, assert_well_made, axes_of
 from torch import nn
 
 from convlab import (
     ConvSpec,
+    Timing,
     cost,
     kernel,
     measure_receptive_field,
@@ -194,6 +195,19 @@ def test_times_stand_beside_what_was_promised_but_never_in_the_sentence():
     assert tuple(points[0]) == (100, 100)
     wanted = [100 * timing.median / TIMINGS["ordinary"].median for timing in TIMINGS.values()]
     assert list(points[:, 1]) == pytest.approx(wanted)
+
+
+def test_the_roof_is_the_lower_of_two_yardsticks():
+    roof = axes_of(show_times(TIMINGS))["roofline"].lines[0]
+    timing = TIMINGS["ordinary"]
+    for intensity, speed in zip(roof.get_xdata(), roof.get_ydata(), strict=True):
+        assert speed == pytest.approx(min(timing.peak, timing.bandwidth * intensity) / 1e9)
+
+
+def test_names_of_close_points_stand_apart():
+    cost_of = TIMINGS["ordinary"].cost
+    close = {f"layer {n}": Timing((0.001 + 1e-6 * n,) * 3, 1, cost_of, 1e10, 1e10) for n in range(4)}
+    assert_readable(show_times(close).figure)
 
 
 def test_one_time_alone_is_not_compared():

@@ -33,6 +33,8 @@ def test_a_timing_holds_every_sample_and_the_cost():
     low, high = timing.spread
     assert low <= timing.median <= high
     assert timing.median in timing.seconds
+    assert timing.bandwidth > 0
+    assert timing.peak > 0
     assert (timing.cost.macs, timing.cost.weights) == (spec.macs(20), spec.num_weights)
 
 

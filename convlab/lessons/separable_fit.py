@@ -21,6 +21,15 @@ from convlab.picture import CONVOLUTIONS, INK, KERNEL, LABEL, MUTED, OUTPUT, SMA
 COLOURS = ("red", "green", "blue")
 
 
+FILTERS = (
+    "one edge, four colours",
+    "sharpen, four strengths",
+    "edge at four angles",
+    "four different jobs",
+    "random",
+)
+
+
 def _filters() -> dict[str, Tensor]:
     """Ordinary kernels (4, 3, 3, 3) from separable to not at all: four filters on three channels."""
     across, down, blur = (named_kernel(name) for name in ("Sobel x", "Sobel y", "Gaussian blur"))
@@ -32,16 +41,14 @@ def _filters() -> dict[str, Tensor]:
     slope = named_kernel("emboss") - named_kernel("identity")
     jobs = mixes[[0, 0, 1, 2]] * torch.stack([across, down, named_kernel("Laplacian"), slope])[:, None]
     grey = torch.full((1, 3, 1, 1), 1 / 3)
-    return {
-        "one edge, four colours": mixes * across,
-        "sharpen, four strengths": grey * sharper[:, None],
-        "edge at four angles": grey * turned[:, None],
-        "four different jobs": jobs / jobs.flatten(1).norm(dim=1)[:, None, None, None],
-        "random": torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0)),
-    }
-
-
-FILTERS = tuple(_filters())
+    kernels = (
+        mixes * across,
+        grey * sharper[:, None],
+        grey * turned[:, None],
+        jobs / jobs.flatten(1).norm(dim=1)[:, None, None, None],
+        torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0)),
+    )
+    return dict(zip(FILTERS, kernels, strict=True))
 
 
 def _best_fit(weights: Tensor, multiplier: int) -> tuple[Tensor, Tensor]:
