@@ -13,7 +13,14 @@ if TYPE_CHECKING:
 Pair = tuple[int, int]
 
 
-def _whole(name: str, value: object, least: int) -> int:
+def whole(name: str, value: object, least: int) -> int:
+    """The value, if it is a whole number of at least `least`.
+
+    Raises
+    ------
+    ValueError
+        With `name` and `value`, if it is not.
+    """
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{name}={value!r} must be a whole number of at least {least}")
     return value
@@ -28,10 +35,10 @@ def pair(name: str, value: object, least: int) -> Pair:
         With `name` and `value`, if a number is not whole or smaller than `least`.
     """
     if not isinstance(value, (tuple, list)):
-        return (_whole(name, value, least),) * 2
+        return (whole(name, value, least),) * 2
     if len(value) != 2:
         raise ValueError(f"{name}={value!r} must be one number or a pair (height, width)")
-    return tuple(_whole(name, part, least) for part in value)
+    return tuple(whole(name, part, least) for part in value)
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ class ConvSpec:
 
     def __post_init__(self) -> None:
         for name in ("in_channels", "out_channels", "groups"):
-            _whole(name, getattr(self, name), 1)
+            whole(name, getattr(self, name), 1)
         for name in ("kernel_size", "stride", "dilation"):
             object.__setattr__(self, name, pair(name, getattr(self, name), 1))
         if not isinstance(self.padding, str):
@@ -216,7 +223,7 @@ def receptive_field(specs: Iterable[ConvSpec]) -> tuple[ReceptiveField, ...]:
 def _rates(rates: Sequence[int]) -> tuple[int, ...]:
     if not rates:
         raise ValueError("rates is empty: give one dilation rate for each layer")
-    return tuple(_whole("rates", rate, 1) for rate in rates)
+    return tuple(whole("rates", rate, 1) for rate in rates)
 
 
 def tap_offsets(rates: Sequence[int], kernel_size: int = 3) -> tuple[int, ...]:
@@ -224,7 +231,7 @@ def tap_offsets(rates: Sequence[int], kernel_size: int = 3) -> tuple[int, ...]:
 
     Offsets, in order, from the first pixel touched; a skipped number is a pixel never looked at.
     """
-    taps = range(_whole("kernel_size", kernel_size, 1))
+    taps = range(whole("kernel_size", kernel_size, 1))
     layers = ([tap * rate for tap in taps] for rate in _rates(rates))
     return tuple(sorted({sum(chosen) for chosen in product(*layers)}))
 

@@ -24,7 +24,8 @@ CONVOLUTIONS = {
     "pointwise": "#E69F00",
     "dilated": "#56B4E9",
     "grouped": "#CC79A7",
-    "depthwise": "#5D3A9B",  # and depthwise separable
+    "depthwise": "#5D3A9B",
+    "separable": "#5D3A9B",  # depthwise, then pointwise
 }
 
 TITLE, LABEL, SMALL = 15, 13, 11  # points; a figure is about 11 inches wide
