@@ -49,7 +49,7 @@ def _plain(ax: Axes, xlabel: str = "", ylabel: str = "") -> Axes:
 
 
 def draw_shares(ax: Axes, rows: Mapping[str, Mapping[str, float]], title: str = "") -> Axes:
-    """For each row a whole bar, cut into the shares of its parts; the parts are named under it."""
+    """For each row a whole bar, cut into the shares of its parts; the parts are named under all of them."""
     names = list(dict.fromkeys(name for parts in rows.values() for name in parts))
     for place, parts in enumerate(rows.values()):
         left, whole = 0.0, sum(parts.values())

@@ -75,7 +75,7 @@ class Cost:
     @property
     def intensity(self) -> float:
         """Multiply-adds for each byte moved (Williams et al., "Roofline", 2009)."""
-        return self.macs / self.bytes
+        return self.macs / self.bytes if self.bytes else 0.0
 
     @property
     def kinds(self) -> dict[str, Cost]:
@@ -146,9 +146,14 @@ def cost(module: nn.Module, input_shape: tuple[int, ...]) -> Cost:
     shape = image_shape(input_shape)
     state = {name: _real(value) for name, value in stand_ins(module).items()}
     parameters = [state[name] for name, _ in module.named_parameters()]
-    with ModuleTracker() as tracker:
-        meter = _Meter(tracker, parameters)
-        run_watched(module, state, input_shape, meter, empty_image(state, shape))
+    fast_attention = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # it would do a whole layer as one unknown operation
+    try:
+        with ModuleTracker() as tracker:
+            meter = _Meter(tracker, parameters)
+            run_watched(module, state, input_shape, meter, empty_image(state, shape))
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast_attention)
     return Cost(tuple(meter.layers), sum(parameter.numel() for parameter in parameters))
 
 
@@ -157,9 +162,20 @@ def _real(value: Tensor) -> Tensor:
 
     To run on the meta device itself would load torch's compiler and sympy, 80 MB.
     """
-    return torch.zeros((), dtype=value.dtype).expand(value.shape) if value.is_meta else value
+    if not value.is_meta:
+        return value
+    one = torch.zeros((), dtype=value.dtype)
+    return one.expand(value.shape) if value.dim() > 1 else one.repeat(value.shape)
 
 
+_aten = torch.ops.aten
+# Of an operation's shapes; twice the multiply-adds. The two that torch's own table lacks are added.
+_FLOPS = flop_registry | {
+    _aten._scaled_dot_product_flash_attention_for_cpu: (
+        flop_registry[_aten._scaled_dot_product_flash_attention]
+    ),
+    _aten.mv: lambda matrix, *_, **__: 2 * matrix.numel(),
+}
 # What takes long, and where its input stands among the arguments.
 _LABORIOUS = {"convolution": 0, "mm": 0, "addmm": 1}
 
@@ -167,7 +183,7 @@ _LABORIOUS = {"convolution": 0, "mm": 0, "addmm": 1}
 def _without_arithmetic(func, args: tuple, kwargs: dict) -> object:
     """The output of an operation, or, of a laborious one, zeros in its shape."""
     place = _LABORIOUS.get(func.overloadpacket.__name__)
-    if place is None:
+    if place is None or kwargs or (place and args[0].dim() > 1):
         return func(*args, **kwargs)
     rows = len(args[place])
     none = func(*args[:place], args[place][:0], *args[place + 1 :], **kwargs)
@@ -181,42 +197,45 @@ class _Meter(Watcher):
         super().__init__()
         self.layers: list[LayerCost] = []
         self._tracker = tracker
-        # By identity, since a view of a parameter (a matrix transposed) stands for it.
+        # By identity. What is made of one parameter alone (a view, a cast) stands for it.
         self._parameter_of = {id(parameter): parameter for parameter in parameters}
-        self._views: list[Tensor] = []
+        self._kept: list[Tensor] = []  # so that no other tensor gets the identity of one of these
         self._counted: set[int] = set()
+        self._weighed: set[int] = set()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         output = _without_arithmetic(func, args, kwargs)
         inputs = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         outputs = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
-        if func.is_view:
-            for view in outputs:
-                if id(inputs[0]) in self._parameter_of:
-                    self._parameter_of[id(view)] = self._parameter_of[id(inputs[0])]
-                    self._views.append(view)  # kept, so that no other tensor gets its identity
-        elif any(tensor.dim() for tensor in inputs) and outputs:
-            flops = flop_registry.get(func.overloadpacket, lambda *_, **__: 0)
-            self._note(func, args, inputs, outputs, flops(*args, **kwargs, out_val=output) // 2)
+        parameters = [self._parameter_of.get(id(tensor)) for tensor in inputs]
+        if parameters and all(p is not None and p is parameters[0] for p in parameters):
+            self._parameter_of |= dict.fromkeys(map(id, outputs), parameters[0])
+            self._kept += outputs
+        if not func.is_view and outputs and any(tensor.dim() for tensor in inputs):
+            flops = _FLOPS.get(func.overloadpacket, lambda *_, **__: 0)
+            macs = flops(*args, **kwargs, out_val=output) // 2
+            innermost = max(self._tracker.parents - {"Global"}, key=len)
+            used = {id(parameter): parameter for parameter in parameters if parameter is not None}
+            weighing = {key: p for key, p in used.items() if macs and p.dim() > 1}
+            self.layers.append(
+                LayerCost(
+                    name=innermost.partition(".")[2],
+                    kind=_kind(func.overloadpacket.__name__, args),
+                    output_shape=tuple(outputs[0].shape),
+                    parameters=_size_of_new(used, self._counted),
+                    weights=_size_of_new(weighing, self._weighed),
+                    macs=macs,
+                    bytes=sum(tensor.numel() * tensor.element_size() for tensor in (*inputs, *outputs)),
+                )
+            )
         return output
 
-    def _note(self, func, args: tuple, inputs: list[Tensor], outputs: list[Tensor], macs: int) -> None:
-        used = {id(p): p for p in (self._parameter_of.get(id(tensor)) for tensor in inputs) if p is not None}
-        new = [parameter for key, parameter in used.items() if key not in self._counted]
-        self._counted |= used.keys()
-        innermost = max(self._tracker.parents - {"Global"}, key=len)
-        self.layers.append(
-            LayerCost(
-                name=innermost.partition(".")[2],
-                kind=_kind(func.overloadpacket.__name__, args),
-                output_shape=tuple(outputs[0].shape),
-                parameters=sum(parameter.numel() for parameter in new),
-                weights=sum(p.numel() for p in new if p.dim() > 1) if macs else 0,
-                macs=macs,
-                bytes=sum(tensor.numel() * tensor.element_size() for tensor in (*inputs, *outputs)),
-            )
-        )
+
+def _size_of_new(parameters: dict[int, Tensor], seen: set[int]) -> int:
+    size = sum(parameter.numel() for key, parameter in parameters.items() if key not in seen)
+    seen.update(parameters)
+    return size
 
 
 def _kind(name: str, args: tuple) -> str:

@@ -126,7 +126,15 @@ def show_growth(
 
 
 def show_cost(cost: Cost, *, figure: Figure | None = None) -> Picture:
-    """Where a network's multiply-adds, weights and bytes go: by layer and by kind."""
+    """Where a network's multiply-adds, weights and bytes go: by layer and by kind.
+
+    Raises
+    ------
+    ValueError
+        For a cost without multiply-adds.
+    """
+    if not cost.macs:
+        raise ValueError("this cost has no multiply-adds to show")
     boxes = {"layers": (0.6, 0.65, 5.0, 3.2), "shares": (7.2, 0.1, 3.6, 3.75)}
     figure, axes = blank(figure, (11, 4.35), boxes)
     draw_layers(axes["layers"], cost)
@@ -134,7 +142,7 @@ def show_cost(cost: Cost, *, figure: Figure | None = None) -> Picture:
     rest = cost.bytes - sum(part.bytes for part in kinds.values())
     rows = {
         "multiply-adds": {kind: part.macs for kind, part in kinds.items()},
-        "weights": {kind: part.weights for kind, part in kinds.items()},
+        "weights": {kind: part.weights for kind, part in kinds.items() if cost.weights},
         "bytes moved": {kind: part.bytes for kind, part in kinds.items()}
         | ({"others": rest} if rest else {}),
     }
@@ -151,11 +159,19 @@ def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -
 
     Left: each module's share of the first one's time against its share of the first one's
     multiply-adds; on the diagonal, saving multiply-adds saves as much time. Right: the roofline
-    (Williams et al., 2009), measured with two yardsticks: no module can do more multiply-adds a
-    second than bytes come in for (slope), nor than the machine can do (flat).
+    (Williams et al., 2009) of the two yardsticks that were measured along: multiply-adds a second
+    for which bytes come in (slope), and that the machine can do (flat).
+
+    Raises
+    ------
+    ValueError
+        For fewer than two modules, or one without multiply-adds.
     """
     if len(timings) < 2:
         raise ValueError(f"timings={list(timings)!r} must hold at least two modules to compare")
+    for name, timing in timings.items():
+        if not timing.cost.macs:
+            raise ValueError(f"{name!r} has no multiply-adds: a logarithmic axis has no place for it")
     boxes = {"shares": (0.95, 0.75, 4.45, 3.75), "roofline": (6.35, 0.75, 4.45, 3.75)}
     figure, axes = blank(figure, (11, 5), boxes)
     first = next(iter(timings.values()))

@@ -12,12 +12,13 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from convlab.arithmetic import ConvSpec, whole
+
 
 def _conv(in_channels: int, out_channels: int, kernel_size: int, **options: int) -> nn.Sequential:
     """Convolution that keeps the size at stride 1, then batch norm and ReLU."""
-    padding = options.get("dilation", 1) * (kernel_size - 1) // 2
-    conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding, bias=False, **options)
-    return nn.Sequential(conv, nn.BatchNorm2d(out_channels), nn.ReLU())
+    spec = ConvSpec(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False, **options)
+    return nn.Sequential(spec.module(), nn.BatchNorm2d(out_channels), nn.ReLU())
 
 
 def _network(features: Iterable[nn.Module], channels: int, num_classes: int) -> nn.Sequential:
@@ -26,7 +27,7 @@ def _network(features: Iterable[nn.Module], channels: int, num_classes: int) -> 
         "features": nn.Sequential(*features),
         "pool": nn.AdaptiveAvgPool2d(1),
         "flatten": nn.Flatten(),
-        "classifier": nn.Linear(channels, num_classes),
+        "classifier": nn.Linear(channels, whole("num_classes", num_classes, 1)),
     }
     return nn.Sequential(OrderedDict(layers))
 
@@ -40,17 +41,9 @@ MOBILENET_V1 = (
 
 
 def _thin(channels: int, width: float) -> int:
-    thinned = int(channels * width)
-    if thinned < 1:
+    if not isinstance(width, (int, float)) or int(channels * width) < 1:
         raise ValueError(f"width={width!r} leaves none of {channels} channels")
-    return thinned
-
-
-def _thin(channels: int, width: float) -> int:
-    thinned = int(channels * width)
-    if thinned < 1:
-        raise ValueError(f"width={width!r} leaves none of {channels} channels")
-    return thinned
+    return int(channels * width)
 
 
 def mobilenet_v1(width: float = 1.0, *, separable: bool = True, num_classes: int = 1000) -> nn.Sequential:
@@ -59,10 +52,11 @@ def mobilenet_v1(width: float = 1.0, *, separable: bool = True, num_classes: int
     Parameters
     ----------
     width : float
-        Multiplies every number of channels: the paper has 1, 0.75, 0.5 and 0.25.
+        Multiplies every number of channels: the paper has 1, 0.75, 0.5 and 0.25; at least 1/32.
     separable : bool
         False puts one ordinary convolution in place of each depthwise and pointwise pair.
     num_classes : int
+        Outputs of the classifier.
 
     References
     ----------
@@ -134,6 +128,7 @@ def resnet50(
     groups, width_per_group : int
         Of the 3×3 convolutions in the first stage; more than one group makes it a ResNeXt.
     num_classes : int
+        Outputs of the classifier.
 
     References
     ----------
@@ -141,6 +136,8 @@ def resnet50(
     """
     if stride_on not in ("1x1", "3x3"):
         raise ValueError(f'stride_on={stride_on!r} must be "1x1" or "3x3"')
+    whole("width_per_group", width_per_group, 1)
+    whole("groups", groups, 1)
     channels = _thin(64, width)
     layers = [_conv(3, channels, 7, stride=2), nn.MaxPool2d(3, stride=2, padding=1)]
     for planes, blocks, first_stride in RESNET_50:
@@ -171,11 +168,19 @@ RESNEXT_BLOCKS = ((1, 64), (2, 40), (4, 24), (8, 14), (32, 4))
 def resnext_block(cardinality: int, width: int, channels: int = 256) -> nn.Module:
     """One residual block on (1, channels, H, W): `cardinality` groups of `width` channels.
 
+    Parameters
+    ----------
+    cardinality, width : int
+        Groups of the 3×3 convolution, and channels of each.
+    channels : int
+        Of the input and of the output.
+
     References
     ----------
     Xie et al., 2017, table 2.
     """
-    return _Bottleneck(channels, cardinality * width, channels, groups=cardinality)
+    inner = whole("cardinality", cardinality, 1) * whole("width", width, 1)
+    return _Bottleneck(channels, inner, channels, groups=cardinality)
 
 
 # Output channels of each 3×3 layer; "pool" halves the map.
@@ -190,6 +195,7 @@ def vgg16(width: float = 1.0, *, num_classes: int = 1000) -> nn.Sequential:
     width : float
         Multiplies every number of channels.
     num_classes : int
+        Outputs of the classifier.
 
     References
     ----------
@@ -209,7 +215,7 @@ def vgg16(width: float = 1.0, *, num_classes: int = 1000) -> nn.Sequential:
     layers = {
         "features": nn.Sequential(*features),
         "flatten": nn.Flatten(),
-        "classifier": nn.Sequential(*classifier, nn.Linear(hidden, num_classes)),
+        "classifier": nn.Sequential(*classifier, nn.Linear(hidden, whole("num_classes", num_classes, 1))),
     }
     return nn.Sequential(OrderedDict(layers))
 
@@ -224,9 +230,9 @@ def context_module(channels: int = 1) -> nn.Sequential:
     ----------
     Yu and Koltun, "Multi-scale context aggregation by dilated convolutions", 2016, table 1.
     """
-    layers = [nn.Conv2d(channels, channels, 3, padding=rate, dilation=rate) for rate in CONTEXT_RATES]
-    with_relus = [part for layer in layers for part in (layer, nn.ReLU())]
-    return nn.Sequential(*with_relus, nn.Conv2d(channels, channels, 1))
+    specs = [ConvSpec(channels, channels, 3, padding="same", dilation=rate) for rate in CONTEXT_RATES]
+    with_relus = [part for spec in specs for part in (spec.module(), nn.ReLU())]
+    return nn.Sequential(*with_relus, ConvSpec(channels, channels, 1).module())
 
 
 class _Beside(nn.ModuleList):
@@ -236,16 +242,21 @@ class _Beside(nn.ModuleList):
         return torch.cat([branch(x) for branch in self], dim=1)
 
 
-def aspp(in_channels: int = 1, out_channels: int = 1, rates: Iterable[int] = (6, 12, 18)) -> nn.ModuleList:
+def aspp(in_channels: int = 1, out_channels: int = 1, rates: Iterable[int] = (6, 12, 18)) -> nn.Module:
     """DeepLab v3's pyramid of rates: a 1×1 beside one 3×3 for each rate, concatenated.
 
-    Maps (1, in_channels, H, W) to (1, (1 + rates) · out_channels, H, W). The branch that averages
-    the whole map is left out, since it sees everything.
+    The branch that averages the whole map is left out, since it sees everything.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Of each branch: (1, in_channels, H, W) becomes (1, (1 + rates) · out_channels, H, W).
+    rates : iterable of int
+        Dilation of each 3×3 branch.
 
     References
     ----------
     Chen et al., "Rethinking atrous convolution for semantic image segmentation", 2017.
     """
-    branches = [nn.Conv2d(in_channels, out_channels, 1)]
-    branches += [nn.Conv2d(in_channels, out_channels, 3, padding=rate, dilation=rate) for rate in rates]
-    return _Beside(branches)
+    specs = [ConvSpec(in_channels, out_channels, 3, padding="same", dilation=rate) for rate in rates]
+    return _Beside(spec.module() for spec in (ConvSpec(in_channels, out_channels, 1), *specs))

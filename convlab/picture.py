@@ -105,6 +105,8 @@ def side_by_side(
     figure: Figure | None, ratios: Mapping[str, float], *, height: float = 3.5, width: float = 11
 ) -> tuple[Figure, dict[str, Axes]]:
     """A row of axes, each with room for a title above; `ratios` gives each its width to height."""
+    if not ratios:
+        raise ValueError("there is nothing to show side by side")
     gap, head, foot = 0.25, 0.42, 0.1
     room = width - gap * (len(ratios) + 1)
     height = min(height, room / sum(ratios.values()))

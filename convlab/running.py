@@ -55,5 +55,6 @@ def run_watched(
 
 
 def empty_image(state: dict[str, Tensor], shape: tuple[int, ...]) -> Tensor:
-    """Zeros where the parameters are, in their type."""
-    return torch.zeros(shape).to(next(iter(state.values()), torch.empty(0)))
+    """Zeros where the parameters or buffers are, in the type of the first that holds fractions."""
+    like = next((value for value in state.values() if value.is_floating_point()), torch.empty(0))
+    return torch.zeros(shape).to(like)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from time import perf_counter
 
 import numpy as np
 import torch
-from torch import nn
-from torch.utils.benchmark import Timer
+from torch import Tensor, nn
 
+from convlab.arithmetic import whole
 from convlab.costs import Cost, cost
 from convlab.running import empty_image, image_shape, stand_ins
 
-SQUARE = 512  # rows and columns of the matrices that are multiplied as a yardstick
+BLOCK = 2**20  # numbers that a ReLU reads and writes, and …
+SQUARE = 512  # … rows and columns of the matrices that are multiplied, as yardsticks
 LEAST_SECONDS = 0.005  # of one sample: a quicker module runs several times in it
 
 
@@ -30,7 +32,7 @@ class Timing:
     cost : Cost
         Weights, multiply-adds and bytes of the same run.
     bandwidth : float
-        Bytes a second that the same machine moved meanwhile, in a ReLU on the same image.
+        Bytes a second that the same machine moved meanwhile, in a ReLU on 4 MB.
     peak : float
         Multiply-adds a second that it did meanwhile, in a product of two matrices.
     """
@@ -63,9 +65,9 @@ def measure_time(
 
     Each is warmed up first, in memory that is then used again; then all run once per repeat, one
     after the other, so that a machine that slows down meanwhile slows all of them alike. Without
-    gradients, on seeded noise, and each module in the mode that it is in. The number of threads is
-    set for the time and put back. Two yardsticks take turns with them: what hardly does anything
-    but move bytes, and what hardly does anything but multiply.
+    gradients, on seeded noise, on the CPU, and each module in the mode that it is in. The number of
+    threads is set for the time; it and the modules' buffers are put back. Two yardsticks take turns
+    with them: what hardly does anything but move bytes, and what hardly does anything but multiply.
 
     Parameters
     ----------
@@ -80,40 +82,60 @@ def measure_time(
     Raises
     ------
     ValueError
-        For no module, too few repeats or threads, or a shape that a module does not take.
+        For no module or one without memory (on the meta device), too few repeats or threads, or a
+        shape that a module does not take.
     """
-    if not modules:
+    if not isinstance(modules, Mapping) or not modules:
         raise ValueError(f"modules={modules!r} must name at least one module")
-    if not isinstance(repeats, int) or repeats < 3:
-        raise ValueError(f"repeats={repeats!r} must be a whole number of at least 3")
-    threads = torch.get_num_threads() if threads is None else threads
-    if not isinstance(threads, int) or threads < 1:
-        raise ValueError(f"threads={threads!r} must be a whole number of at least 1")
+    whole("repeats", repeats, 3)
+    threads = whole("threads", torch.get_num_threads() if threads is None else threads, 1)
     noise = torch.randn(image_shape(input_shape), generator=torch.Generator().manual_seed(0))
-    square = torch.randn(SQUARE, SQUARE, generator=torch.Generator().manual_seed(0))
-    tasks = {name: (module, noise.to(empty_image(stand_ins(module), ()))) for name, module in modules.items()}
+    tasks, costs, buffers = {}, {}, {}
+    for name, module in modules.items():
+        state = stand_ins(module)
+        if any(value.is_meta for value in state.values()):
+            raise ValueError(f"{name!r} is on the meta device: it has no numbers to work with")
+        try:
+            costs[name] = cost(module, input_shape)
+        except ValueError as error:
+            raise ValueError(f"{name!r}: {error}") from error
+        tasks[name] = module, noise.to(empty_image(state, ()))
+        buffers |= {buffer: buffer.clone() for buffer in module.buffers()}
+    block, square = torch.zeros(BLOCK), torch.zeros(SQUARE, SQUARE)
     mover, multiplier = object(), object()  # no name that a module may have
-    tasks |= {mover: (nn.ReLU(), noise), multiplier: (square.matmul, square)}
-    timers = {
-        name: Timer("run(image)", globals={"run": run, "image": image}, num_threads=threads)
-        for name, (run, image) in tasks.items()
-    }
-    costs = {name: cost(module, input_shape) for name, module in modules.items()}
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        # Linux's allocator keeps blocks of this size for reuse once one was given back. Without it, a
-        # large output comes page by page in every run, which can take longer than the arithmetic.
-        torch.empty(31 * 2**20, dtype=torch.uint8)
-        # The first runs fetch memory and code; the time of the next says how many make a sample.
-        runs = {name: _runs_per_sample(timer) for name, timer in timers.items()}
-        samples = {name: [] for name in tasks}
-        for _ in range(repeats):
-            for name, timer in timers.items():
-                samples[name].append(timer.timeit(runs[name]).median)
-    bandwidth = cost(nn.ReLU(), input_shape).bytes / float(np.median(samples[mover]))
+    tasks |= {mover: (torch.relu, block), multiplier: (square.matmul, square)}
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            samples = _take_turns(tasks, repeats)
+    finally:
+        torch.set_num_threads(threads_before)
+        for buffer, before in buffers.items():
+            buffer.copy_(before)
+    bandwidth = 2 * block.numel() * block.element_size() / float(np.median(samples[mover]))
     peak = SQUARE**3 / float(np.median(samples[multiplier]))
     return {name: Timing(tuple(samples[name]), threads, costs[name], bandwidth, peak) for name in modules}
 
 
-def _runs_per_sample(timer: Timer) -> int:
-    timer.timeit(2)
-    return max(1, round(LEAST_SECONDS / timer.timeit(1).median))
+def _take_turns(tasks: Mapping[object, tuple[Callable, Tensor]], repeats: int) -> dict[object, list[float]]:
+    """Seconds per run, by name."""
+    # Linux's allocator keeps blocks of this size for reuse once one was given back. Without it, a
+    # large output comes page by page in every run, which can take longer than the arithmetic.
+    torch.empty(31 * 2**20, dtype=torch.uint8)
+    runs, samples = {}, {name: [] for name in tasks}
+    for name, (run, image) in tasks.items():
+        # The first runs fetch memory and code; the time of the last says how many make a sample.
+        once = [_seconds(run, image, 1) for _ in range(3)][-1]
+        runs[name] = max(1, round(LEAST_SECONDS / once))
+    for _ in range(repeats):
+        for name, (run, image) in tasks.items():
+            samples[name].append(_seconds(run, image, runs[name]))
+    return samples
+
+
+def _seconds(run: Callable, image: Tensor, times: int) -> float:
+    start = perf_counter()
+    for _ in range(times):
+        run(image)
+    return (perf_counter() - start) / times

@@ -86,6 +86,102 @@ def test_multiply_adds_are_half_of_what_torch_counts(name, device):
     assert sum(layer.parameters for layer in found.layers) == found.parameters
 
 
+class Attention(nn.Module):
+    """Self-attention over the pixels of a map."""
+
+    def __init__(self, need_weights):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.need_weights = need_weights
+
+    def forward(self, x):
+        tokens = x.flatten(2).transpose(1, 2)
+        return self.attention(tokens, tokens, tokens, need_weights=self.need_weights)[0]
+
+
+@pytest.mark.parametrize("need_weights", [True, False])
+@pytest.mark.parametrize("training", [True, False])
+def test_attention_is_counted_however_torch_does_it(need_weights, training):
+    fast = torch.backends.mha.get_fastpath_enabled()
+    found = cost(Attention(need_weights).train(training), (8, 16, 16))
+    tokens, channels = 256, 8
+    projections = 4 * tokens * channels * channels
+    assert found.macs == projections + 2 * tokens * tokens * channels
+    assert found.weights == 4 * channels * channels
+    assert torch.backends.mha.get_fastpath_enabled() == fast
+
+
+class Matrices(nn.Module):
+    """Products of matrices and vectors in all the ways that torch writes them."""
+
+    def forward(self, x):
+        a, b, c = x[0]
+        product = torch.addmm(a, b, c) + a @ (b @ c[0])
+        return torch.einsum("bij,bjk->bik", x[0], x[0]) + torch.mm(a, b, out=torch.empty_like(c)) + product
+
+
+def test_products_of_matrices_are_counted_however_they_are_written():
+    n = 12
+    assert cost(Matrices(), (3, n, n)).macs == n**3 + 2 * n**2 + 3 * n**3 + n**3
+
+
+def test_weights_count_although_something_else_uses_them_first():
+    class Normalised(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(4, 3, 3, 3))
+
+        def forward(self, x):
+            return F.conv2d(x, self.weight / self.weight.norm()) * self.weight.abs().mean()
+
+    assert cost(Normalised(), (3, 9, 9)).weights == 4 * 3 * 9
+
+
+def test_kinds_are_named_for_what_is_no_ordinary_convolution_too():
+    module = nn.Sequential(
+        nn.ConvTranspose2d(3, 4, 2), nn.BatchNorm2d(4), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 2)
+    )
+    kinds = [layer.kind for layer in cost(module, (3, 8, 8)).layers]
+    assert kinds == ["transposed", "batch norm", "max pool2d", "linear"]
+
+
+def test_the_table_keeps_every_row_of_one_that_is_called_thrice():
+    conv = nn.Conv2d(3, 3, 1)
+    assert len(repr(cost(nn.Sequential(conv, conv, conv), (3, 4, 4))).splitlines()) == 1 + 3 + 1
+
+
+def test_a_module_on_meta_may_change_its_buffers():
+    class Counting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 1)
+            self.register_buffer("seen", torch.zeros(4))
+
+        def forward(self, x):
+            self.seen += 1
+            return self.conv(x)
+
+    with torch.device("meta"):
+        module = Counting()
+    assert cost(module, (3, 5, 5)).macs == 3 * 4 * 25
+
+
+def test_the_image_has_fractions_although_the_first_buffer_has_none():
+    class Permuting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("order", torch.tensor([2, 1, 0]))
+
+        def forward(self, x):
+            return F.interpolate(x[:, self.order], scale_factor=2, mode="bilinear")
+
+    assert cost(Permuting(), (3, 4, 4)).layers[-1].output_shape == (1, 3, 8, 8)
+
+
+def test_what_moves_nothing_has_no_intensity():
+    assert cost(nn.Identity(), (3, 4, 4)).intensity == 0
+
+
 def test_a_module_called_twice_works_twice_and_weighs_once():
     found = cost(Twice(), (3, 12, 12))
     first, _, second = found.layers

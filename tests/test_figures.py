@@ -210,6 +210,27 @@ def test_names_of_close_points_stand_apart():
     assert_readable(show_times(close).figure)
 
 
+def test_what_multiplies_nothing_has_no_cost_or_time_to_show():
+    relu = measure_time({"conv": nn.Conv2d(4, 8, 3), "ReLU": nn.ReLU()}, (4, 8, 8), repeats=3)
+    with pytest.raises(ValueError, match="'ReLU' has no multiply-adds"):
+        show_times(relu)
+    with pytest.raises(ValueError, match="no multiply-adds"):
+        show_cost(relu["ReLU"].cost)
+
+
+def test_nothing_is_not_shown():
+    with pytest.raises(ValueError, match="nothing to show"):
+        show_maps({})
+
+
+def test_a_product_of_maps_has_a_cost_without_weights():
+    class Gram(nn.Module):
+        def forward(self, x):
+            return x.flatten(2) @ x.flatten(2).transpose(1, 2)
+
+    assert "0 weights" in show_cost(cost(Gram(), (4, 8, 8))).alt
+
+
 def test_one_time_alone_is_not_compared():
     with pytest.raises(ValueError, match="at least two"):
         show_times({"ordinary": TIMINGS["ordinary"]})

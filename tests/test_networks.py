@@ -148,9 +148,20 @@ def test_output_sizes_follow_all_relationships_of_dumoulin_and_visin():
     assert settings > 150
 
 
-def test_bad_options_are_refused_with_their_value():
-    with pytest.raises(ValueError, match="stride_on='2x2'"):
-        resnet50(stride_on="2x2")
-    for build in (mobilenet_v1, resnet50, vgg16):
-        with pytest.raises(ValueError, match=r"width=0\.01"):
-            build(0.01)
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: resnet50(stride_on="2x2"), "stride_on='2x2'"),
+        (lambda: resnet50(0.01), r"width=0\.01"),
+        (lambda: mobilenet_v1(0.01), r"width=0\.01"),
+        (lambda: vgg16("a"), "width='a'"),
+        (lambda: resnet50(width_per_group=0), "width_per_group=0"),
+        (lambda: mobilenet_v1(1 / 32, num_classes=0), "num_classes=0"),
+        (lambda: resnext_block(2, 0), "width=0"),
+        (lambda: aspp(rates=(0,)), "dilation=0"),
+        (lambda: context_module(0), "in_channels=0"),
+    ],
+)
+def test_bad_options_are_refused_with_their_value(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()

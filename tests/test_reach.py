@@ -212,29 +212,58 @@ class Lambda(nn.Module):
         self.forward = function
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"),
-        nn.Conv2d(4, 4, 5, padding=2, padding_mode="replicate"),
-        nn.MaxPool2d(3, 2, dilation=2, ceil_mode=True),
-        nn.Upsample(scale_factor=2, mode="bilinear"),
-        nn.PixelShuffle(2),
-        nn.ConvTranspose2d(4, 4, (3, 2), 2, padding=1, groups=2),
-        nn.Sequential(nn.Conv2d(4, 4, 3), nn.GELU()),
-        Lambda(lambda x: x[:, 2:, ::2, 1:] + x[:, :2, ::2, :-1]),
-        Lambda(lambda x: x.roll((1, 2), (2, 3)) + x.flip(3)),
-        Lambda(lambda x: x.mean(3, keepdim=True) + x),
-        Lambda(lambda x: F.avg_pool2d(x, 3, 1, 1).add_(x)),
-        Lambda(lambda x: torch.einsum("bchw,c->bhw", x, torch.ones(4, dtype=x.dtype))[:, None]),
-    ],
-    ids=lambda module: type(module).__name__,
-)
+def merge_neighbours(x):
+    """Every second row and column, in the layout that Swin uses."""
+    return x.permute(0, 2, 3, 1)[:, ::2, ::2].permute(0, 3, 1, 2)
+
+
+OTHER_LAYERS = [
+    (nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"), 1),
+    (nn.Conv2d(4, 4, 5, padding=2, padding_mode="replicate"), 1),
+    (nn.MaxPool2d(3, 2, dilation=2, ceil_mode=True), 2),
+    (nn.AdaptiveAvgPool2d((4, 5)), 2),
+    (nn.Upsample(scale_factor=2, mode="bilinear"), Fraction(1, 2)),
+    (nn.PixelShuffle(2), Fraction(1, 2)),
+    (nn.PixelUnshuffle(2), 2),
+    (nn.ConvTranspose2d(4, 4, (3, 2), 2, padding=1, groups=2), Fraction(1, 2)),
+    (nn.Sequential(nn.Conv2d(4, 4, 3), nn.GELU()), 1),
+    (nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.Dropout()), 1),
+    (Lambda(lambda x: x[:, 2:, ::2, 1::2] + x[:, :2, ::2, :-1:2]), 2),
+    (Lambda(merge_neighbours), 2),
+    (Lambda(lambda x: x.transpose(1, 3)[:, ::2, :, :].transpose(-1, 1)[:, :, ::2]), 2),
+    (Lambda(lambda x: x.flatten(2).transpose(1, 2).transpose(1, 2).unflatten(2, x.shape[2:])), 1),
+    (Lambda(lambda x: F.layer_norm(x.permute(0, 2, 3, 1) + 1, (4,)).permute(0, 3, 1, 2)), 1),
+    (Lambda(lambda x: (x + x[:, :1]).softmax(1)), 1),
+    (Lambda(lambda x: F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 2, 2))), 2),
+    (Lambda(lambda x: x.roll((1, 2), (2, 3)) + x.flip(3)), 1),
+    (Lambda(lambda x: x.mean(3, keepdim=True) + x), 1),
+    (Lambda(lambda x: F.avg_pool2d(x, 3, 1, 1).add_(x)), 1),
+    (Lambda(lambda x: torch.einsum("bchw,c->bhw", x, torch.ones(4, dtype=x.dtype))[:, None]), 1),
+]
+
+
+@pytest.mark.parametrize(("module", "stride"), OTHER_LAYERS, ids=lambda value: type(value).__name__)
 @pytest.mark.parametrize("at", [(0, 0), (1, 3), (2, 2)])
-def test_other_layers_and_plain_tensor_code_are_seen_too(module, at):
-    module = positive(module)
+def test_other_layers_and_plain_tensor_code_are_seen_too(module, stride, at):
+    module = positive(module).eval()
     field = measure_receptive_field(module, (4, 8, 10), at)
     np.testing.assert_array_equal(field.support, poked(module, (4, 8, 10), at))
+    assert field.stride == (stride, stride)
+
+
+@pytest.mark.parametrize(
+    ("module", "at", "clipped"),
+    [
+        (nn.ZeroPad2d(1), (0, 3), True),
+        (nn.Sequential(nn.ZeroPad2d(1), nn.Conv2d(4, 4, 3)), (0, 3), True),
+        (nn.Sequential(nn.ZeroPad2d(1), nn.Conv2d(4, 4, 3)), (1, 3), False),
+        (Lambda(lambda x: F.pad(x, (0, 0, 0, 0, 2, 2))), (0, 0), False),
+    ],
+)
+def test_padding_around_the_map_clips_and_padding_of_channels_does_not(module, at, clipped):
+    if isinstance(module, nn.ZeroPad2d):
+        module = nn.Sequential(module, nn.Conv2d(4, 4, 2))
+    assert measure_receptive_field(module, (4, 8, 10), at).clipped == clipped
 
 
 def write_into_a_part(x):
@@ -248,6 +277,22 @@ def write_into_a_part(x):
     [
         (write_into_a_part, "writes into a part of a tensor"),
         (lambda x: F.conv2d(torch.ones(1, 1, 9, 9), x), "a kernel that depends on the input"),
+        (lambda x: F.instance_norm(x), "batch_norm.* mixes all positions"),
+        (lambda x: F.group_norm(x, 1), "group_norm mixes all positions"),
+        (lambda x: x[:, :, torch.arange(0, 5, 2)], "index rearranges positions"),
+        (lambda x: x[..., :4].unflatten(3, (2, 2)).mean(3), "its stride cannot be told"),
+        (lambda x: x[None, None, None], "its stride cannot be told"),
+        (lambda x: F.avg_pool2d(x[..., :4], 2) + x[..., :2, :2], "joins branches of different strides"),
+        (
+            lambda x: F.conv2d(x, torch.ones(1, 1, 1, 1), stride=(2, 1)).transpose(2, 3),
+            "not those of the image",
+        ),
+        (
+            lambda x: F.conv1d(x.flatten(2), torch.ones(1, 1, 3), padding=1).unflatten(2, (5, 5)),
+            r"convolution on \(1, 1, 25\) cannot be traced",
+        ),
+        (lambda x: F.max_pool2d(x.expand(2, 1, 5, 5), 2)[:1], r"on \(2, 1, 5, 5\) cannot be traced"),
+        (lambda x: F.max_pool2d(x, 2, return_indices=True)[1], "its second output cannot be traced"),
     ],
 )
 def test_what_cannot_be_traced_is_refused_with_the_reason(function, reason):
@@ -370,19 +415,6 @@ def test_the_effective_field_is_zero_exactly_outside_the_support(rates):
     np.testing.assert_array_equal(field.effective > 0, field.support)
 
 
-@pytest.mark.parametrize("kernel", [3, 5])
-@pytest.mark.parametrize("depth", [5, 10])
-def test_the_effective_field_of_a_uniform_stack_has_the_deviation_of_luo(depth, kernel):
-    net = nn.Sequential(*[nn.Conv2d(1, 1, kernel, padding="same", bias=False) for _ in range(depth)])
-    for parameter in net.parameters():
-        nn.init.constant_(parameter, 1 / kernel**2)
-    profile = measure_receptive_field(net, (1, 45, 45)).effective.sum(0)
-    profile /= profile.sum()
-    places = np.arange(45)
-    deviation = np.sqrt((profile * (places - profile @ places) ** 2).sum())
-    assert deviation == pytest.approx(np.sqrt(depth * (kernel**2 - 1) / 12), rel=1e-3)
-
-
 def bottleneck(channels, width, stride):
     body = nn.Sequential(
         *(nn.Conv2d(channels, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)),
@@ -413,12 +445,29 @@ def test_a_resnet_stage_sees_what_its_longest_path_sees():
         ({"input_shape": (2, 9, 9)}, r"does not take input_shape=\(2, 9, 9\)"),
         ({"input_shape": (1, 9, 9), "at": 3}, "at=3"),
         ({"input_shape": (1, 9, 9), "at": (1.0, 2)}, r"at=\(1.0, 2\)"),
+        ({"input_shape": (1, 9, 9), "at": (True, 1)}, r"at=\(True, 1\)"),
         ({"input_shape": (1, 9, 9), "channel": True}, "channel=True"),
     ],
 )
 def test_a_question_that_makes_no_sense_is_named(arguments, reason):
     with pytest.raises(ValueError, match=reason):
-        measure_receptive_field(nn.Conv2d(1, 1, 7), **arguments)
+        measure_receptive_field(nn.Conv2d(1, 2, 7), **arguments)
+
+
+def test_a_module_without_memory_has_a_field_and_no_effective_one():
+    with torch.device("meta"):
+        module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 1, 3))
+    field = measure_receptive_field(module, (1, 9, 9))
+    assert field.size == (5, 5)
+    with pytest.raises(ValueError, match="meta device"):
+        _ = field.effective
+
+
+def test_weights_of_zero_have_no_spread():
+    module = nn.Conv2d(1, 1, 3)
+    nn.init.zeros_(module.weight)
+    with pytest.raises(ValueError, match="zero at every pixel"):
+        _ = measure_receptive_field(module, (1, 9, 9)).deviation
 
 
 class Doubled(nn.Module):

@@ -46,13 +46,36 @@ def test_modules_take_turns_on_the_threads_given_and_threads_are_put_back():
     assert torch.get_num_threads() == before
     timed = pages[2:]  # the costs come first
     assert {(threads, grad) for _, threads, grad in timed} == {(1, False)}
-    names = "".join(name for name, _, _ in timed)
-    assert names.count("ab") + names.count("ba") >= 8
+    assert "".join(name for name, _, _ in timed) == "aaabbb" + 4 * "ab"
+
+
+def test_the_module_is_left_as_it_was():
+    module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout()).train()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    state = torch.get_rng_state()
+    measure_time({"a": module}, (1, 8, 8), repeats=3)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert module.training
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_a_module_without_memory_is_refused():
+    with torch.device("meta"):
+        module = nn.Conv2d(1, 2, 3)
+    with pytest.raises(ValueError, match="'big' is on the meta device"):
+        measure_time({"big": module}, (1, 8, 8))
+
+
+def test_a_shape_that_one_module_does_not_take_names_the_module():
+    modules = {"one": nn.Conv2d(1, 2, 3), "three": nn.Conv2d(3, 2, 3)}
+    with pytest.raises(ValueError, match=r"'three': .* does not take input_shape=\(1, 8, 8\)"):
+        measure_time(modules, (1, 8, 8))
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"repeats": 2}, "repeats=2"), ({"repeats": 3.0}, r"repeats=3\.0"), ({"threads": 0}, "threads=0")],
+    [({"repeats": 2}, "repeats=2"), ({"repeats": 3.0}, r"repeats=3\.0"), ({"threads": True}, "threads=True")],
 )
 def test_bad_options_are_refused_with_their_value(options, message):
     with pytest.raises(ValueError, match=message):
@@ -60,5 +83,6 @@ def test_bad_options_are_refused_with_their_value(options, message):
 
 
 def test_nothing_to_time_is_refused():
-    with pytest.raises(ValueError, match="at least one module"):
-        measure_time({}, (1, 4, 4))
+    for nothing in ({}, [nn.Identity()]):
+        with pytest.raises(ValueError, match="at least one module"):
+            measure_time(nothing, (1, 4, 4))

@@ -1,0 +1,274 @@
+"""Which of its inputs each operation of torch looked at, from a chosen output back to the image.
+
+A module runs once while its operations are noted down. Then the chosen output is traced back
+through them, each answering only which elements it looked at: no weight, dead ReLU or cancellation
+can hide a pixel that way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+from torch.utils._pytree import tree_leaves, tree_map
+
+from convlab.running import Watcher
+
+Place = tuple[int, int]
+Step = tuple[int | Fraction, int | Fraction]
+
+
+def _pair(values: list[int]) -> Place:
+    return values[0], values[-1]
+
+
+# Operations that only move values about, or mix them with weights that are never negative: torch's
+# own gradient of them, where it is not zero, says what they looked at. So does that of any view.
+_MOVES = frozenset(
+    "_adaptive_avg_pool2d _unsafe_view cat channel_shuffle constant_pad_nd cumsum flip gather "
+    "index index_select pixel_shuffle pixel_unshuffle reflection_pad2d repeat replication_pad2d "
+    "roll stack upsample_bilinear2d upsample_nearest2d".split()
+)
+# Acts on each element alone, though torch does not tag it so.
+_POINTWISE = frozenset("_prelu_kernel _to_copy clone copy hardsigmoid hardswish".split())
+_PADS = frozenset("constant_pad_nd reflection_pad2d replication_pad2d".split())
+_RESIZES = frozenset(
+    "_adaptive_avg_pool2d pixel_shuffle pixel_unshuffle upsample_bilinear2d upsample_nearest2d".split()
+)
+_POOLS = frozenset("avg_pool2d max_pool2d_with_indices".split())
+# The names of the two factors.
+_MATRIX_PRODUCTS = {
+    "addmm": ("mat1", "mat2"),
+    "baddbmm": ("batch1", "batch2"),
+    "bmm": ("self", "mat2"),
+    "mm": ("self", "mat2"),
+}
+
+
+@dataclass
+class _Operation:
+    function: torch._ops.OpOverload
+    arguments: dict[str, object]
+    sources: list[Tensor]
+    outputs: list[Tensor]
+
+    @property
+    def name(self) -> str:
+        return self.function.overloadpacket.__name__.rstrip("_")
+
+    def geometry(self) -> tuple[Place, Place, Place, Place]:
+        """Kernel size, stride, padding and dilation of a convolution or pooling."""
+        given = self.arguments
+        kernel = given["weight"].shape[2:] if "weight" in given else _pair(given["kernel_size"])
+        stride = _pair(given["stride"] or kernel)
+        return kernel, stride, _pair(given["padding"]), _pair(given.get("dilation", [1]))
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Where a tensor's positions are: their step in the image, their axes and how many there are."""
+
+    step: Step
+    axes: Place
+    sizes: Place
+
+
+class Tape(Watcher):
+    """Notes the operations that lead from the input to the output, and traces them back."""
+
+    def __init__(self, pixels: Tensor) -> None:
+        super().__init__()
+        self.pixels = pixels
+        self.operations: list[_Operation] = []
+        self.grids = {id(pixels): _Grid((Fraction(1), Fraction(1)), (2, 3), tuple(pixels.shape[2:]))}
+        self.views: dict[int, Tensor] = {}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        output = func(*args, **kwargs)
+        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        outputs = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
+        if func.is_view:
+            self.views |= {id(t): t for t in (*tensors, *outputs)}
+        sources = [t for t in tensors if id(t) in self.grids]
+        name = func.overloadpacket.__name__
+        if not sources or not outputs or name.endswith("_like") or name.startswith("new_"):
+            return output
+        if func._schema.is_mutable and id(args[0]) in self.views and any(s is not args[0] for s in sources):
+            raise ValueError(f"{name} writes into a part of a tensor: it cannot be traced")
+        names = [argument.name for argument in func._schema.arguments]
+        defaults = {a.name: a.default_value for a in func._schema.arguments}
+        arguments = defaults | dict(zip(names, args, strict=False)) | kwargs
+        operation = _Operation(func, arguments, sources, outputs)
+        self.grids |= dict.fromkeys(map(id, outputs), self._grid(operation))
+        self.operations.append(operation)
+        return output
+
+    def _grid(self, operation: _Operation) -> _Grid:
+        grids = [self.grids[id(source)] for source in operation.sources]
+        if len({grid.step for grid in grids}) > 1:
+            raise ValueError(f"{operation.name} joins branches of different strides")
+        grid, given, name = grids[0], operation.arguments, operation.name
+        source, output = operation.sources[0], operation.outputs[0]
+        axes, factors = grid.axes, (1, 1)
+        sizes = tuple(max(each.sizes[axis] for each in grids) for axis in (0, 1))
+        # Of the number of positions, but not of their step.
+        changes = name in _PADS or (name in ("mean", "sum") and source.dim() == 4)
+        if name == "convolution" or name in _POOLS or name in _RESIZES:
+            changes = axes == (2, 3)
+            if name in _RESIZES:
+                factors = [Fraction(old, new) for old, new in zip(sizes, output.shape[2:], strict=True)]
+            else:
+                factors = operation.geometry()[1]
+                factors = [Fraction(1, s) for s in factors] if given.get("transposed") else factors
+        elif name == "slice" and source.dim() == 4:
+            changes = True
+            factors = [given["step"] if given["dim"] % 4 == axis else 1 for axis in axes]
+        elif name in ("permute", "transpose") and source.dim() == 4:
+            order = list(range(4))
+            if name == "permute":
+                order = [dim % 4 for dim in given["dims"]]
+            else:
+                one, other = given["dim0"], given["dim1"]
+                order[one], order[other] = order[other], order[one]
+            axes = tuple(order.index(axis) for axis in axes)
+        if output.dim() == 4:
+            if not changes:
+                places = (axes, (2, 3), (1, 2))  # rows and columns may come back elsewhere
+                axes = next((p for p in places if tuple(output.shape[a] for a in p) == sizes), None)
+            sizes = axes and tuple(output.shape[axis] for axis in axes)
+        if axes is None or output.dim() > 5:
+            raise ValueError(f"{name} rearranges positions: its stride cannot be told")
+        return _Grid(tuple(s * factor for s, factor in zip(grid.step, factors, strict=True)), axes, sizes)
+
+    def stride(self, output: Tensor) -> Step:
+        """Step in the image between neighbouring positions of a map (1, C, H, W)."""
+        grid = self.grids[id(output)]
+        if grid.axes != (2, 3):
+            raise ValueError("rows and columns of the output are not those of the image")
+        return grid.step
+
+    def trace(self, output: Tensor, chosen: tuple) -> tuple[np.ndarray, bool]:
+        """Pixels that reach the chosen outputs, (H, W), and whether any of them is padding."""
+        self.clipped = False
+        seed = torch.zeros(output.shape, dtype=torch.bool)
+        seed[chosen] = True
+        reached = {id(output): seed}
+        for operation in reversed(self.operations):
+            found = [reached.pop(id(t), None) for t in operation.outputs]
+            if any(mark is not None for mark in found):
+                for source, mark in self._look_back(operation, found):
+                    if id(source) in self.grids:
+                        mark = mark if mark.dtype == torch.bool else mark != 0
+                        reached[id(source)] = _either(mark, reached.get(id(source), mark))
+        support = reached.get(id(self.pixels), torch.zeros(self.pixels.shape))
+        return support.amax((0, 1)).bool().numpy(), self.clipped
+
+    def _look_back(self, operation: _Operation, marks: list) -> Iterator[tuple[Tensor, Tensor]]:
+        """For inputs of an operation, the elements that the marked outputs looked at."""
+        name, sources, given = operation.name, operation.sources, operation.arguments
+        mark = marks[0]
+        if mark is None and name not in _MOVES and not operation.function.is_view:
+            raise ValueError(f"{name}: its second output cannot be traced")
+        if name == "convolution":
+            if any(s is not given["input"] for s in sources):
+                raise ValueError("a kernel that depends on the input cannot be traced")
+            yield given["input"], self._window(operation, mark, given["groups"])
+        elif name in _POOLS:
+            yield sources[0], self._window(operation, mark, mark.shape[1])
+        elif name == "native_group_norm" or ("batch_norm" in name and given.get("running_mean") is None):
+            raise ValueError(f"{name} mixes all positions: every output sees the whole input")
+        elif "batch_norm" in name or name == "native_dropout":
+            yield sources[0], mark
+        elif torch.Tag.pointwise in operation.function.tags or name in _POINTWISE:
+            for source in sources:
+                yield source, mark.sum_to_size(source.shape)
+        elif operation.function.is_view or name in _MOVES:
+            if name in _PADS:
+                self._note_clipping(mark, given["pad" if "pad" in given else "padding"])
+            yield from _by_gradient(operation, marks)
+        elif name in ("mean", "sum"):
+            dims = {d % sources[0].dim() for d in given.get("dim") or range(sources[0].dim())}
+            if {2, 3} <= dims or given.get("dim") is None:
+                raise ValueError(f"{name} mixes all positions: every output sees the whole input")
+            yield from _by_gradient(operation, marks)
+        elif name == "native_layer_norm":
+            dims = [-1 - i for i in range(len(given["normalized_shape"]))]
+            yield sources[0], mark.amax(dims, keepdim=True).expand(sources[0].shape)
+        elif name == "_softmax":
+            yield sources[0], mark.amax(given["dim"], keepdim=True).expand(sources[0].shape)
+        elif name in _MATRIX_PRODUCTS:
+            for factor, along in zip(_MATRIX_PRODUCTS[name], (-1, -2), strict=True):
+                yield given[factor], mark.amax(along, keepdim=True).expand(given[factor].shape)
+            if name in ("addmm", "baddbmm"):
+                yield given["self"], mark.sum_to_size(given["self"].shape)
+        else:
+            raise ValueError(f"{name} cannot be traced: it is not known what it looks at")
+
+    def _window(self, operation: _Operation, mark: Tensor, groups: int) -> Tensor:
+        """Look back through a convolution or pooling: all channels of a group see the same."""
+        source = operation.sources[0]
+        if source.dim() != 4 or len(source) != 1:
+            raise ValueError(
+                f"{operation.name} on {tuple(source.shape)} cannot be traced: only on (1, C, H, W)"
+            )
+        seen = _once(mark)
+        if seen.shape == mark.shape:
+            seen = mark.reshape(groups, 1, -1, *mark.shape[2:]).any(2)
+        axes = zip((2, 3), source.shape[2:], *operation.geometry(), strict=True)
+        for axis, size, kernel, stride, padding, dilation in axes:
+            seen = seen.movedim(axis, -1)
+            if operation.arguments.get("transposed", False):
+                reach = (size - 1) * stride + (kernel - 1) * dilation + 1
+                canvas = F.pad(seen, (padding, reach - padding - seen.shape[-1]))
+                taps = [canvas[..., tap * dilation :: stride][..., :size] for tap in range(kernel)]
+                seen = torch.stack(taps).any(0)
+            else:
+                reach = (seen.shape[-1] - 1) * stride + 1
+                canvas = seen.new_zeros(
+                    *seen.shape[:-1], max(reach + (kernel - 1) * dilation, padding + size)
+                )
+                for tap in range(kernel):
+                    canvas[..., tap * dilation : tap * dilation + reach : stride] |= seen
+                seen = canvas[..., padding : padding + size]
+                self.clipped |= bool(canvas[..., :padding].any() or canvas[..., padding + size :].any())
+            seen = seen.movedim(-1, axis)
+        return seen.expand(len(seen), source.shape[1] // len(seen), -1, -1).reshape(source.shape)
+
+    def _note_clipping(self, mark: Tensor, amounts: list[int]) -> None:
+        inside = F.pad(mark, [-amount for amount in amounts[:4]])  # what follows pads channels
+        self.clipped |= bool(mark.count_nonzero() > inside.count_nonzero())
+
+
+def _once(mark: Tensor) -> Tensor:
+    """One channel in place of many that are, in memory, the same one: most marks are."""
+    return mark[:, :1] if mark.dim() == 4 and mark.stride(1) == 0 else mark
+
+
+def _either(mark: Tensor, other: Tensor) -> Tensor:
+    return mark if mark is other else (_once(mark) | _once(other)).expand(mark.shape)
+
+
+def _by_gradient(operation: _Operation, marks: list) -> Iterator[tuple[Tensor, Tensor]]:
+    """Trace an operation with weights that are never negative by torch's own gradient of it."""
+    sources = {id(source): source for source in operation.sources}
+    stand_ins = {key: torch.zeros(source.shape, requires_grad=True) for key, source in sources.items()}
+
+    def real(value: object) -> object:
+        return stand_ins.get(id(value), value.cpu()) if isinstance(value, Tensor) else value
+
+    arguments = {name: tree_map(real, value) for name, value in operation.arguments.items()}
+    arguments.pop("device", None)
+    with torch.enable_grad():
+        outputs = [leaf for leaf in tree_leaves(operation.function(**arguments)) if isinstance(leaf, Tensor)]
+        # A scalar, since torch loads sympy (30 MB) when it is handed the gradient to start from.
+        total = sum((out * mark).sum() for out, mark in zip(outputs, marks, strict=True) if mark is not None)
+    gradients = torch.autograd.grad(total, list(stand_ins.values()), allow_unused=True)
+    for source, gradient in zip(sources.values(), gradients, strict=True):
+        if gradient is not None:
+            yield source, gradient
