@@ -13,16 +13,18 @@ if TYPE_CHECKING:
 Pair = tuple[int, int]
 
 
-def whole(name: str, value: object, least: int) -> int:
-    """The value, if it is a whole number of at least `least`.
+def whole(name: str, value: object, least: int, most: int | None = None) -> int:
+    """The value, if it is a whole number of at least `least`, and of at most `most` if there is one.
 
     Raises
     ------
     ValueError
         With `name` and `value`, if it is not.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}={value!r} must be a whole number of at least {least}")
+    limits = f"of at least {least}" if most is None else f"from {least} to {most}"
+    too_large = most is not None and isinstance(value, int) and value > most
+    if isinstance(value, bool) or not isinstance(value, int) or value < least or too_large:
+        raise ValueError(f"{name}={value!r} must be a whole number {limits}")
     return value
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.patches import Rectangle
 from torch import Tensor
@@ -24,6 +24,20 @@ DIVERGING = "PuOr_r"  # negative purple, positive orange: safe for every common 
 def times(size: Sequence[int]) -> str:
     """(3, 5) as "3×5"."""
     return "×".join(map(str, size))
+
+
+def plain(value: float) -> str:
+    """Two decimals with a true minus sign, and never a negative zero."""
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
+
+
+def grey_limits(values: np.ndarray, white: float = 1.0) -> tuple[float, float]:
+    """What is black and what white in a map: zero is mid-grey where there are negative values, else black.
+
+    Without negative values, white is at least `white`.
+    """
+    limit = max(float(np.quantile(np.abs(values), 0.99)), 1e-9)
+    return (-limit, limit) if values.min() < -1e-6 else (0, max(white, limit))
 
 
 def _plane(image: Tensor | np.ndarray) -> np.ndarray:
@@ -57,7 +71,38 @@ def draw_photo(ax: Axes, image: Tensor, title: str = "", *, colour: str = INPUT)
     return frame(ax, title or f"photo {times(plane.shape[:2])}", colour)
 
 
-def draw_kernel(ax: Axes, kernel: Tensor, dilation: int = 1, title: str = "") -> Axes:
+def draw_outline(
+    ax: Axes,
+    top: float,
+    left: float,
+    size: Sequence[int],
+    colour: str,
+    width: float = 3,
+    *,
+    rim: float = 2,
+    zorder: float = 4,
+) -> Axes:
+    """A frame around a block of pixels, with a white rim that shows on any photo."""
+    for edge, line in (("white", width + rim), (colour, width)):
+        style = {"fill": False, "edgecolor": edge, "linewidth": line, "zorder": zorder}
+        ax.add_patch(Rectangle((left - 0.5, top - 0.5), size[1], size[0], **style))
+    return ax
+
+
+def draw_pixel_grid(
+    ax: Axes, height: int, width: int, top: float = 0, left: float = 0, **style: object
+) -> Axes:
+    """Lines round the pixels of a block whose first pixel is at (top, left)."""
+    lines = [[(left - 0.5, top + y - 0.5), (left + width - 0.5, top + y - 0.5)] for y in range(height + 1)]
+    lines += [[(left + x - 0.5, top - 0.5), (left + x - 0.5, top + height - 0.5)] for x in range(width + 1)]
+    style = {"colors": "#8C8C8C", "linewidths": 0.6, "zorder": 3} | style
+    ax.add_collection(LineCollection(lines, **style), autolim=False)
+    return ax
+
+
+def draw_kernel(
+    ax: Axes, kernel: Tensor, dilation: int = 1, title: str = "", *, colour: str = KERNEL
+) -> Axes:
     """A kernel (height, width) with its gaps: taps coloured by weight, gaps grey."""
     weights = _plane(kernel)
     spec = ConvSpec(1, 1, weights.shape, dilation=dilation)
@@ -70,10 +115,7 @@ def draw_kernel(ax: Axes, kernel: Tensor, dilation: int = 1, title: str = "") ->
     shades = ax.imshow(spread, cmap=DIVERGING, norm=norm, interpolation="nearest", aspect="auto")
     _grid(ax, *reach)
     if max(reach) <= 25:
-        rows, columns = np.arange(reach[0] + 1) - 0.5, np.arange(reach[1] + 1) - 0.5
-        lines = [[(-0.5, y), (reach[1] - 0.5, y)] for y in rows]
-        lines += [[(x, -0.5), (x, reach[0] - 0.5)] for x in columns]
-        ax.add_collection(LineCollection(lines, colors="white", linewidths=1), autolim=False)
+        draw_pixel_grid(ax, *reach, colors="white", linewidths=1, zorder=2)
     if max(reach) <= 9:
         for (row, column), weight in np.ndenumerate(spread):
             if not np.isnan(weight):
@@ -91,42 +133,54 @@ def draw_kernel(ax: Axes, kernel: Tensor, dilation: int = 1, title: str = "") ->
     default = f"kernel {times(weights.shape)}"
     if reach != weights.shape:
         default += f", spans {times(reach)}"
-    return frame(ax, title or default, KERNEL)
+    return frame(ax, title or default, colour)
 
 
-def draw_map(ax: Axes, values: Tensor, title: str = "", *, within: Sequence[int] | None = None) -> Axes:
-    """A feature map in greys: zero is mid-grey where there are negative values, else black.
+def draw_map(
+    ax: Axes, values: Tensor, title: str = "", *, within: Sequence[int] | None = None, colour: str = OUTPUT
+) -> Axes:
+    """A feature map in greys, as :func:`grey_limits` has them.
 
     With `within` = (height, width), the map keeps the scale of an image of that size, centred.
     """
     plane = _plane(values)
-    limit = max(float(np.quantile(np.abs(plane), 0.99)), 1e-9)
-    low, high = (-limit, limit) if plane.min() < -1e-6 else (0, max(1.0, limit))
+    low, high = grey_limits(plane)
     height, width = within or plane.shape[:2]
     top, left = (height - plane.shape[0]) / 2 - 0.5, (width - plane.shape[1]) / 2 - 0.5
     extent = (left, left + plane.shape[1], top + plane.shape[0], top)
     ax.set_facecolor(EMPTY)
     ax.imshow(plane, cmap="gray", vmin=low, vmax=high, interpolation="nearest", extent=extent, aspect="auto")
     _grid(ax, height, width)
-    return frame(ax, title or f"output {times(plane.shape)}", OUTPUT)
+    return frame(ax, title or f"output {times(plane.shape)}", colour)
 
 
 def draw_footprint(ax: Axes, spec: ConvSpec, at: Sequence[int]) -> Axes:
     """Where the taps of a kernel fall on a photo for the output at (row, column)."""
     corners = zip(at, spec.stride, spec.padding_amounts, strict=True)
     top, left = (place * stride - before for place, stride, (before, _) in corners)
-    height, width = spec.effective_kernel_size
+    draw_outline(ax, top, left, spec.effective_kernel_size, KERNEL, 2, zorder=1)
     rows = top + np.arange(spec.kernel_size[0]) * spec.dilation[0]
     columns = left + np.arange(spec.kernel_size[1]) * spec.dilation[1]
-    box = {"fill": False, "joinstyle": "miter"}
-    ax.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, edgecolor="white", linewidth=4, **box))
-    ax.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, edgecolor=KERNEL, linewidth=2, **box))
     x, y = np.meshgrid(columns, rows)
     # As large as can be seen from afar, as long as the gaps between taps show.
     pixel = 72 * ax.get_position().width * ax.figure.get_figwidth() / (ax.get_xlim()[1] - ax.get_xlim()[0])
     side = max(pixel, min(6, 0.6 * pixel * min(spec.dilation)))
     ax.scatter(x, y, s=side**2, marker="s", color=KERNEL, edgecolors="white", linewidths=0.4, zorder=3)
     return ax
+
+
+def draw_windows(ax: Axes, pixels: Tensor, starts: Sequence[int], length: int) -> Axes:
+    """One row of pixels, and below it one bar for each place of the window; the rest is hatched."""
+    wide, end = len(pixels), starts[-1] + length
+    strip = (-0.5, wide - 0.5, 2.5, 1.5)
+    ax.imshow(pixels[None].numpy(), cmap="gray", vmin=0, vmax=1, extent=strip, aspect="auto")
+    draw_pixel_grid(ax, 1, wide, 2)
+    step = min(2, 17.5 / len(starts))
+    bars = [Rectangle((start - 0.5, 3.4 + step * n), length, 0.7 * step) for n, start in enumerate(starts)]
+    ax.add_collection(PatchCollection(bars, color=KERNEL), autolim=False)
+    if end < wide:
+        ax.add_patch(Rectangle((end - 0.5, 1.5), wide - end, 1, facecolor=EMPTY, edgecolor=INK, hatch="////"))
+    return frame(ax, f"{len(starts)} windows along a row", KERNEL)
 
 
 def draw_support(ax: Axes, image: Tensor, field: MeasuredField, title: str = "") -> Axes:
@@ -176,10 +230,8 @@ def draw_nested(ax: Axes, image: Tensor, fields: Sequence[MeasuredField], title:
     draw_photo(ax, image, title)
     for number, field in enumerate(fields, start=1):
         (top, height), (left, width) = _box(field)
-        box = {"fill": False, "linewidth": 1 + 2 * number / len(fields)}
-        for colour, wider in (("white", 1.5), (KERNEL, 0)):
-            style = box | {"linewidth": box["linewidth"] + wider, "edgecolor": colour}
-            ax.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, **style))
+        line = 1 + 2 * number / len(fields)
+        draw_outline(ax, top, left, (height, width), KERNEL, line, rim=1.5, zorder=1)
     return ax
 
 

@@ -25,6 +25,7 @@ PHOTOS = {
     "moon": "moon.png",
     "rocket": "rocket.jpg",
 }
+COLOURS = ("red", "green", "blue")  # the channels of a colour photo, in their order
 
 
 @cache
@@ -62,6 +63,20 @@ def photo(name: str, size: int | tuple[int, int] | None = None, *, channels: int
         picture = _fit(picture, *pair("size", size, 1))
     pixels = torch.from_numpy(np.array(picture)).reshape(*reversed(picture.size), channels)
     return pixels.permute(2, 0, 1)[None].to(torch.float32).div(255).contiguous()
+
+
+def check_photo(image: Tensor, channels: int) -> Tensor:
+    """The image, if it is one photo (1, channels, H, W).
+
+    Raises
+    ------
+    ValueError
+        With the shape that the image has, and the one that it must have.
+    """
+    if image.ndim != 4 or image.shape[:2] != (1, channels) or not image.numel():
+        what = {1: "one grey photo", 3: "one colour photo"}[channels]
+        raise ValueError(f"image of shape {tuple(image.shape)} must be {what} (1, {channels}, H, W)")
+    return image
 
 
 def _fit(picture: Image.Image, height: int, width: int) -> Image.Image:

@@ -83,6 +83,15 @@ KERNELS = {
     "emboss": emboss,
 }
 
+# 1×1 kernels on red, green and blue. Luma, how bright each looks: ITU-R BT.601 (2011), section 2.5.1;
+# two opponent colours, yellow being red and green together: Hurvich and Jameson, 1957.
+COLOUR_KERNELS = {
+    "luma": (0.299, 0.587, 0.114),
+    "red − green": (1.0, -1.0, 0.0),
+    "blue − yellow": (-0.5, -0.5, 1.0),
+    "red alone": (1.0, 0.0, 0.0),
+}
+
 
 def kernel(name: str, size: int = 3) -> Tensor:
     """The named kernel as a tensor of shape (size, size).
@@ -93,6 +102,11 @@ def kernel(name: str, size: int = 3) -> Tensor:
         One of ``KERNELS``.
     size : int
         Height and width in pixels: odd and at least 3.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, or a size without a middle.
     """
     if name not in KERNELS:
         raise ValueError(f"name={name!r} must be one of: {', '.join(KERNELS)}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from convlab.arithmetic import ConvSpec
+from convlab.arithmetic import ConvSpec, whole
 from convlab.images import photo
 
 PARTS = ("train", "test")
@@ -27,7 +27,7 @@ def alternatives(
     ValueError
         For a value that no convolution can have, or an `out_channels` that 4 doesn't divide.
     """
-    if out_channels % 4:
+    if whole("out_channels", out_channels, 1) % 4:
         raise ValueError(f"out_channels={out_channels} must be a multiple of 4, for the bottleneck")
     narrow = out_channels // 4
 
@@ -72,8 +72,11 @@ def small_network(layer: Sequence[ConvSpec], classes: int, *, depth: int = 3, se
     Raises
     ------
     ValueError
-        If the layer is empty or changes the number of channels, so that it can't be repeated.
+        If the layer is empty or changes the number of channels, so that it can't be repeated, or for a
+        number of classes or layers that can't be.
     """
+    whole("classes", classes, 1)
+    whole("depth", depth, 0)
     if not layer or layer[0].in_channels != layer[-1].out_channels:
         raise ValueError(f"layer={layer!r} must give as many channels as it takes, to be repeated")
     channels = layer[0].in_channels
@@ -125,15 +128,19 @@ def cut_patches(names: Sequence[str], part: str, per_photo: int, *, size: int = 
     per_photo : int
         Patches from each photo; some may overlap others of the same part.
     size : int
-        Height and width in pixels.
+        Height and width in pixels, at least 2.
     seed : int
         Of the places.
 
     Raises
     ------
     ValueError
-        For an unknown part, or a photo too small to have a patch in each part.
+        For an unknown part, no photo, one too small to have a patch in each part, or numbers that can't be.
     """
+    if not names:
+        raise ValueError("names is empty: give at least one photo")
+    whole("per_photo", per_photo, 1)
+    whole("size", size, 2)
     if part not in PARTS:
         raise ValueError(f"part={part!r} must be one of {', '.join(PARTS)}")
     random = torch.Generator().manual_seed(seed)

@@ -2,11 +2,10 @@
 
 from functools import partial
 
-import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
-from pictures import assert_readable, assert_well_made, axes_of
+from pictures import assert_readable, assert_well_made, axes_of, sentences
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -79,8 +78,11 @@ def test_a_filter_bank_holds_the_named_kernels_on_the_photo_each_as_strong():
     assert torch.allclose(bank.std(dim=(2, 3)), torch.ones(1, 16), atol=1e-4)
     wide_blur = F.conv2d(CAT, kernel("box blur", 5)[None, None], padding=2)
     assert torch.allclose(bank[:, 9:10], wide_blur / wide_blur.std(), atol=1e-4)
+    assert filter_bank(torch.ones(1, 1, 9, 9), 8).abs().max() < 50
     with pytest.raises(ValueError, match="channels=12 must be a multiple of 8"):
         filter_bank(CAT, 12)
+    with pytest.raises(ValueError, match=r"shape \(1, 3, 9, 9\) must be one grey photo \(1, 1, H, W\)"):
+        show_five(torch.zeros(1, 3, 9, 9))
 
 
 @pytest.mark.parametrize("kernel_size", [3, 5])
@@ -171,26 +173,12 @@ def test_patches_are_shown_by_photo():
 
 
 def test_no_state_of_the_explorers_is_an_error():
-    five = Explorer(
-        partial(show_five, CAT), channels=(8, 16), kernel_size=(3, 5), kernel=("Sobel x", "sharpen")
-    )
-    sentences = {
-        five.set(channels=channels, kernel_size=kernel_size, kernel=kernel).sentence
-        for channels in (8, 16)
-        for kernel_size in (3, 5)
-        for kernel in ("Sobel x", "sharpen")
-    }
-    assert len(sentences) == 8
-    features = Explorer(partial(show_features, NETWORKS, PIECES), piece=list(PIECES), layer=range(4))
-    assert features.values == {"piece": "cat", "layer": 3}
-    assert len({features.set(piece=p, layer=n).sentence for p in PIECES for n in range(4)}) == 8
+    choices = {"channels": (8, 16), "kernel_size": (3, 5), "kernel": ("Sobel x", "sharpen")}
+    assert len(set(sentences(partial(show_five, CAT), choices))) == 8
+    features = {"piece": list(PIECES), "layer": range(4)}
+    assert len(set(sentences(partial(show_features, NETWORKS, PIECES), features))) == 8
 
 
-@pytest.mark.skipif(not hasattr(widgets, "Stack"), reason="Stack came with ipywidgets 8")
-def test_the_explorer_lives_without_a_kernel(timings):
-    explorer = Explorer(
-        partial(show_five, CAT, timings=timings), channels=(8, 16), kernel=("Sobel x", "sharpen")
-    )
-    stack = explorer.kernel_free().children[1]
-    assert [len(inner.children) for inner in stack.children] == [2, 2]
-    assert "8 to 8 channels" in stack.children[0].children[1].children[1].value
+def test_an_explorer_follows_its_controls(timings):
+    five = Explorer(partial(show_five, CAT, timings=timings), channels=(8, 16))
+    assert "8 to 8 channels" in five.set(channels=8).sentence

@@ -4,7 +4,7 @@ import pytest
 import torch
 from skimage import data
 
-from convlab.images import PHOTOS, photo
+from convlab.images import PHOTOS, check_photo, photo
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -87,3 +87,12 @@ def test_a_number_of_channels_that_no_photo_has_is_refused(channels):
 def test_a_size_that_no_photo_can_have_is_named(size):
     with pytest.raises(ValueError, match="size="):
         photo("cat", size)
+
+
+def test_a_photo_is_one_item_with_the_asked_channels():
+    image = photo("cat", 8)
+    assert check_photo(image, 3) is image
+    for wrong in (image[0], image[:, :1], image.expand(2, 3, 8, 8), torch.zeros(1, 3), image[..., :0]):
+        with pytest.raises(ValueError, match=r"must be one colour photo \(1, 3, H, W\)") as caught:
+            check_photo(wrong, 3)
+        assert f"image of shape {tuple(wrong.shape)}" in str(caught.value)

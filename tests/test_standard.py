@@ -1,13 +1,11 @@
 """The pictures and explorers of lesson 00, tested by their sentences and artists."""
 
 from functools import partial
-from itertools import product
 
-import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
-from pictures import assert_well_made, axes_of
+from pictures import assert_well_made, axes_of, sentences
 from torch.nn import functional
 
 from convlab import (
@@ -156,46 +154,22 @@ def test_reach_frames_grow_by_the_kernel_less_one():
 
 
 EXPLORERS = {
-    "window": (show_window, COFFEE, {"row": range(10), "column": range(16), "stride": (1, 2, 3)}),
-    "steps": (show_steps, SMALL, {"kernel_size": range(1, 8), "stride": (1, 2, 3, 4), "padding": range(4)}),
-    "reach": (show_reach, FACE, {"depth": range(1, 6), "kernel_size": (3, 5, 7)}),
+    "window": (partial(show_window, COFFEE), {"row": (0, 9), "column": (0, 15), "stride": (1, 3)}),
+    "steps": (partial(show_steps, SMALL), {"kernel_size": (1, 7), "stride": (1, 4), "padding": (0, 3)}),
+    "reach": (partial(show_reach, FACE), {"depth": (1, 5), "kernel_size": (3, 7)}),
 }
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_no_state_that_a_control_can_reach_is_an_error(name):
-    draw, image, choices = EXPLORERS[name]
-    corners = [(values[0], values[-1]) for values in choices.values()]
-    figure = None
-    for values in product(*corners):
-        picture = draw(image, **dict(zip(choices, values, strict=True)), figure=figure)
-        figure = picture.figure
-        assert picture.alt.endswith(".")
+    found = sentences(*EXPLORERS[name])
+    assert len(set(found)) == len(found)
 
 
-def test_explorers_follow_their_controls():
+def test_an_explorer_follows_its_controls():
     window = Explorer(partial(show_window, COFFEE), row=range(10), column=range(16), kernel=list(KERNELS))
     assert "row 2, column 3" in window.sentence
-    assert "row 9, column 3" in window.set(row=9).sentence
     assert window.set(kernel="box blur").sentence.startswith("box blur")
-    channels = Explorer(
-        partial(show_channel_sum, COLOUR, FILTERS), filter=list(FILTERS), without=("nothing", "red")
-    )
-    assert "'red minus green'" in channels.set(filter="red minus green").sentence
-    assert "Without the red channel" in channels.set(without="red").sentence
-    channels.reset()
-    assert channels.values == {"filter": "grey edges", "without": "nothing"}
-
-
-@pytest.mark.skipif(not hasattr(widgets, "Stack"), reason="Stack came with ipywidgets 8")
-def test_an_explorer_can_do_without_a_kernel():
-    steps = Explorer(
-        partial(show_steps, SMALL), kernel_size=range(1, 8), stride=(1, 2, 3, 4), padding=range(4)
-    )
-    free = steps.kernel_free(kernel_size=[3, 5], padding=[0, 1], stride=[2])
-    stack = free.children[1]
-    assert len(stack.children) == 2
-    assert "Kernel 5×5, stride 2, padding 1" in stack.children[1].children[0].children[1].children[1].value
 
 
 def test_what_cannot_be_drawn_is_refused_with_name_and_value():
@@ -205,7 +179,7 @@ def test_what_cannot_be_drawn_is_refused_with_name_and_value():
         show_window(COFFEE, column=-1)
     with pytest.raises(ValueError, match="stride=0 must be"):
         show_window(COFFEE, stride=0)
-    with pytest.raises(ValueError, match=r"\(1, 1, H, W\), not \(1, 3, 24, 24\)"):
+    with pytest.raises(ValueError, match=r"shape \(1, 3, 24, 24\) must be one grey photo \(1, 1, H, W\)"):
         show_window(COLOUR)
     with pytest.raises(ValueError, match="kernels is empty"):
         show_gallery(SMALL, [])
@@ -223,3 +197,7 @@ def test_what_cannot_be_drawn_is_refused_with_name_and_value():
         show_reach(FACE, kernel_size=4)
     with pytest.raises(ValueError, match="depth=17 sees 35 pixels"):
         show_reach(FACE, depth=17)
+    with pytest.raises(ValueError, match="kernel_size='3' must be a whole number"):
+        show_reach(FACE, kernel_size="3")
+    with pytest.raises(ValueError, match="padding=-1 must be"):
+        show_steps(SMALL, padding=-1)

@@ -44,6 +44,18 @@ def test_what_cannot_be_is_refused_with_its_value():
         small_network(alternatives(4, 8)["ordinary"], classes=2)
     with pytest.raises(ValueError, match="must give as many channels as it takes"):
         small_network((), classes=2)
+    with pytest.raises(ValueError, match="out_channels='8' must be a whole number"):
+        alternatives(4, "8")
+    with pytest.raises(ValueError, match="classes=0"):
+        small_network(alternatives(4, 4)["ordinary"], classes=0)
+    with pytest.raises(ValueError, match="depth=-1"):
+        small_network(alternatives(4, 4)["ordinary"], classes=2, depth=-1)
+    with pytest.raises(ValueError, match="names is empty"):
+        cut_patches([], "train", 1)
+    with pytest.raises(ValueError, match="per_photo=0"):
+        cut_patches(TEXTURES, "train", 0)
+    with pytest.raises(ValueError, match="size=1 must be a whole number of at least 2"):
+        cut_patches(TEXTURES, "train", 1, size=1)
     with pytest.raises(ValueError, match="part='left'"):
         cut_patches(TEXTURES, "left", 1)
     with pytest.raises(ValueError, match="size=200 leaves no room for two parts of 'coins', 303×384"):

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from convlab.arithmetic import ConvSpec
+from convlab.arithmetic import ConvSpec, whole
 from convlab.drawing import draw_map, times
+from convlab.images import check_photo
 from convlab.kernels import KERNELS
 from convlab.kernels import kernel as named_kernel
 from convlab.picture import CONVOLUTIONS, INK, LABEL, MUTED, Picture, blank, frame
@@ -21,22 +22,36 @@ from convlab.timing import Timing
 from convlab.training import alternatives
 
 FIVE = ("ordinary", "pointwise", "dilated", "grouped", "separable")
-COLOURS = CONVOLUTIONS | {"separable": CONVOLUTIONS["depthwise"]}
 
 
 def filter_bank(image: Tensor, channels: int) -> Tensor:
     """Feature maps (1, channels, H, W) of a grey photo: the named kernels at sizes 3, 5, 7 …
 
-    Each map is scaled to a standard deviation of 1, so that no channel drowns the others.
+    Each map is scaled to a standard deviation of 1, so that no channel drowns the others; one that is
+    the same all over stays as it is.
+
+    Parameters
+    ----------
+    image : Tensor, (1, 1, H, W)
+        A grey photo.
+    channels : int
+        A multiple of 8, the number of named kernels.
+
+    Raises
+    ------
+    ValueError
+        For another image or number of channels.
     """
-    if channels < 1 or channels % len(KERNELS):
+    check_photo(image, 1)
+    if whole("channels", channels, 1) % len(KERNELS):
         raise ValueError(f"channels={channels!r} must be a multiple of {len(KERNELS)}, the named kernels")
     maps = []
     for size in range(3, 3 + 2 * channels // len(KERNELS), 2):
         kernels = torch.stack([named_kernel(name, size) for name in KERNELS])
         maps.append(F.conv2d(image, kernels[:, None], padding="same"))
     bank = torch.cat(maps, dim=1)
-    return bank / bank.std(dim=(2, 3), keepdim=True)
+    spread = bank.std(dim=(2, 3), keepdim=True)
+    return bank / spread.where(spread > 1e-4, 1)
 
 
 def _first_map(specs: Sequence[ConvSpec], bank: Tensor, weights: Tensor) -> Tensor:
@@ -82,6 +97,11 @@ def show_five(
     timings : mapping, optional
         For (channels, kernel_size) what ``measure_time`` gave for the five by name. Drawn, but not
         part of the sentence.
+
+    Raises
+    ------
+    ValueError
+        For another image, an unknown kernel, or a number that no layer or kernel can have.
     """
     layers = {name: alternatives(channels, channels, kernel_size)[name] for name in FIVE}
     bank, weights = filter_bank(image, channels), named_kernel(kernel, kernel_size)
@@ -98,8 +118,7 @@ def show_five(
     boxes["bars"] = (left, 0.42, 11 - 2 * left, low - 0.55)
     figure, axes = blank(figure, (11, low + text + tall + head), boxes)
     for name, specs in layers.items():
-        draw_map(axes[name], _first_map(specs, bank, weights), name)
-        frame(axes[name], name, COLOURS[name])
+        draw_map(axes[name], _first_map(specs, bank, weights), name, colour=CONVOLUTIONS[name])
         lines = (
             f"{channels}×{times(size)}\n{counts[name]:,} weights\n{macs[name] / 1e6:.1f} M multiply-adds\n"
             f"reach {reach[name]}×{reach[name]}"
@@ -137,8 +156,9 @@ def _draw_shares(
     for number, values in enumerate(rows.values()):
         for centre, name, value in zip(centres, FIVE, values, strict=True):
             middle = centre + (number - (len(rows) - 1) / 2) * 0.8
-            style = {"facecolor": COLOURS[name]} if number == 0 else {"facecolor": "white", "hatch": "///"}
-            ax.bar(middle, value, width=0.62, edgecolor=COLOURS[name], linewidth=2, **style)
+            colour = CONVOLUTIONS[name]
+            style = {"facecolor": colour} if number == 0 else {"facecolor": "white", "hatch": "///"}
+            ax.bar(middle, value, width=0.62, edgecolor=colour, linewidth=2, **style)
             ax.text(middle, value + 0.03 * most, f"{value:.0f} %", ha="center", fontsize=LABEL, color=INK)
     ax.set(xlim=(0, ax.convlab_box[2]), ylim=(0, 1.22 * most))
     frame(ax, "")

@@ -6,21 +6,22 @@ from collections.abc import Sequence
 
 import torch
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
-from convlab.arithmetic import ConvSpec, hdc_distances, receptive_field
+from convlab.arithmetic import ConvSpec, hdc_distances, receptive_field, whole
 from convlab.drawing import (
     draw_footprint,
     draw_growth,
     draw_heat,
     draw_kernel,
     draw_map,
+    draw_outline,
     draw_paths,
     draw_photo,
     draw_support,
     times,
 )
+from convlab.images import check_photo
 from convlab.kernels import kernel as named_kernel
 from convlab.picture import CONVOLUTIONS, INK, OUTPUT, Picture, blank, side_by_side
 from convlab.reach import MeasuredField, measure_receptive_field
@@ -45,7 +46,13 @@ def show_dilation(
         As in :class:`~convlab.arithmetic.ConvSpec`.
     kernel : str
         One of ``convlab.kernels.KERNELS``.
+
+    Raises
+    ------
+    ValueError
+        For another or too small an image, an unknown kernel, or a value that no convolution has.
     """
+    check_photo(image, 1)
     spec = ConvSpec(1, 1, kernel_size, padding=padding, dilation=dilation, bias=False)
     weights = named_kernel(kernel, kernel_size)
     size = tuple(image.shape[-2:])
@@ -91,8 +98,22 @@ def show_rates(
 ) -> Picture:
     """A stack of dilated layers: its paths, the pixels that one output sees, and how often.
 
-    With `judge`, the sentence holds the rule of hybrid dilated convolution (Wang et al., 2018)
-    against what was measured.
+    Parameters
+    ----------
+    image : Tensor, (1, C, H, W)
+        A photo.
+    rates : sequence of int
+        The dilation of each layer.
+    kernel_size : int
+        Of every layer.
+    judge : bool
+        Whether the sentence holds the rule of hybrid dilated convolution (Wang et al., 2018)
+        against what was measured.
+
+    Raises
+    ------
+    ValueError
+        For no rate, or a value that no convolution has.
     """
     specs = _stack(rates, kernel_size)
     field = measure_receptive_field(_averaging(specs), (1, *image.shape[-2:]))
@@ -133,7 +154,23 @@ DEPTHS = 8
 def show_depth(
     image: Tensor, *, depth: int = 4, kernel_size: int = 3, figure: Figure | None = None
 ) -> Picture:
-    """How far one output sees after `depth` layers, for a constant and for a doubling rate."""
+    """How far one output sees after `depth` layers, for a constant and for a doubling rate.
+
+    Parameters
+    ----------
+    image : Tensor, (1, C, H, W)
+        A photo.
+    depth : int
+        From 1 to ``DEPTHS``.
+    kernel_size : int
+        Of every layer.
+
+    Raises
+    ------
+    ValueError
+        For another depth, or a size that no kernel has.
+    """
+    whole("depth", depth, 1, DEPTHS)
     families = {
         "rate 1": [1] * DEPTHS,
         "rate 2": [2] * DEPTHS,
@@ -153,9 +190,7 @@ def show_depth(
     photo = draw_photo(axes["photo"], image, f"depth {depth}, kernel {kernel_size}×{kernel_size}", colour=INK)
     for values, colour in zip(sizes.values(), colours, strict=True):
         side = values[depth - 1]
-        corner = ((width - side) / 2 - 0.5, (height - side) / 2 - 0.5)
-        photo.add_patch(Rectangle(corner, side, side, fill=False, edgecolor="white", linewidth=5))
-        photo.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=colour, linewidth=3))
+        draw_outline(photo, (height - side) / 2, (width - side) / 2, (side, side), colour, zorder=1)
     draw_growth(axes["growth"], sizes, depth, colours)
     reached = "; ".join(f"{name}: {values[depth - 1]}×{values[depth - 1]}" for name, values in sizes.items())
     weights = sum(spec.num_weights for spec in _stack([1] * depth, kernel_size))

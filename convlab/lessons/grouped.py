@@ -15,8 +15,10 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from convlab.arithmetic import ConvSpec
+from convlab.arithmetic import ConvSpec, whole
 from convlab.drawing import draw_bars, times
+from convlab.images import check_photo
+from convlab.kernels import COLOUR_KERNELS
 from convlab.kernels import kernel as named_kernel
 from convlab.picture import (
     CONVOLUTIONS,
@@ -49,27 +51,29 @@ def _diagonal(size: int) -> Tensor:
 
 def _lifting_weights() -> Tensor:
     """Filters (12, 3, 5, 5) of a photo in red, green and blue, made by hand."""
-    luma, centre = torch.tensor([0.299, 0.587, 0.114]), named_kernel("identity", 5)
-    colours = torch.tensor([[0.299, 0.587, 0.114], [1, -1, 0], [-0.5, -0.5, 1], [1, 0, 0]])
+    colours, centre = torch.tensor(list(COLOUR_KERNELS.values())), named_kernel("identity", 5)
     shapes = [named_kernel("Sobel x"), _diagonal(3), named_kernel("Sobel y"), _diagonal(3).flip(1)]
     shapes += [named_kernel("Laplacian"), named_kernel("Laplacian", 5)]
     shapes += [named_kernel("emboss") - named_kernel("identity"), named_kernel("Gaussian blur", 5) - centre]
     on_luma = [F.pad(shape, ((5 - len(shape)) // 2,) * 4) for shape in shapes]
     colour_filters = colours[:, :, None, None] * centre
-    return torch.cat([colour_filters, luma[:, None, None] * torch.stack(on_luma)[:, None]])
+    return torch.cat([colour_filters, colours[0, :, None, None] * torch.stack(on_luma)[:, None]])
 
 
 def lift(image: Tensor) -> Tensor:
     """A photo (1, 3, H, W) as twelve channels (1, 12, H, W) made by a fixed convolution.
 
     Channels 0–3 are colours, 4–7 edges of four directions, 8–11 fine and coarse details. Each is
-    brought to mean 0 and standard deviation 1.
+    brought to mean 0 and standard deviation 1, unless it is the same all over.
+
+    Raises
+    ------
+    ValueError
+        For another image.
     """
-    if image.dim() != 4 or image.shape[:2] != (1, 3):
-        raise ValueError(f"image of shape {tuple(image.shape)} must be one photo (1, 3, H, W)")
-    channels = F.conv2d(F.pad(image, (2,) * 4, mode="replicate"), _lifting_weights())
+    channels = F.conv2d(F.pad(check_photo(image, 3), (2,) * 4, mode="replicate"), _lifting_weights())
     centred = channels - channels.mean((2, 3), keepdim=True)
-    return centred / centred.std((2, 3), keepdim=True)
+    return centred / centred.std((2, 3), keepdim=True).clamp(min=1e-4)
 
 
 def _kernels(seed: int) -> Tensor:
@@ -189,6 +193,11 @@ def show_groups(image: Tensor, *, groups: int = 3, figure: Figure | None = None)
         A photo; 64×64 is enough.
     groups : int
         Divides 12: 1 is the ordinary convolution, 12 the depthwise one.
+
+    Raises
+    ------
+    ValueError
+        For another image, or a number that doesn't divide 12.
     """
     layer = _layer(groups)
     spec = ConvSpec(CHANNELS, CHANNELS, 3, padding="same", groups=groups, bias=False)
@@ -236,6 +245,11 @@ def show_connectivity(matrices: Mapping[str, Tensor], *, figure: Figure | None =
     matrices : mapping
         For each title a tensor (C_out, C_in) or an ordinary kernel (C_out, C_in, k, k): filled
         where anything is not zero.
+
+    Raises
+    ------
+    ValueError
+        For no tensor, or one of another shape.
     """
     if not matrices:
         raise ValueError("matrices is empty: give at least one")
@@ -295,9 +309,13 @@ def show_poke(
         Of both layers; divides 12.
     between : str
         What stands between the two layers: one of ``convlab.lessons.grouped.BETWEEN``.
+
+    Raises
+    ------
+    ValueError
+        For another image, or a value that is not offered.
     """
-    if not (isinstance(channel, int) and 0 <= channel < CHANNELS):
-        raise ValueError(f"channel={channel!r} is not one of the channels 0 to {CHANNELS - 1}")
+    whole("channel", channel, 0, CHANNELS - 1)
     stack = _stack(groups, between)
     before = lift(image)
     after = before.clone()

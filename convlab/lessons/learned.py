@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from torch import Tensor, nn
 
+from convlab.arithmetic import whole
 from convlab.costs import Cost
 from convlab.drawing import DIVERGING, draw_photo, times
+from convlab.images import check_photo
 from convlab.picture import (
     CONVOLUTIONS,
     EMPTY,
@@ -32,10 +34,7 @@ from convlab.picture import (
 from convlab.training import Patches
 
 # By the kind that gives a layer its name; that of the bottleneck is what most of it is made of.
-COLOURS = CONVOLUTIONS | {
-    "separable": CONVOLUTIONS["depthwise"],
-    "bottleneck": CONVOLUTIONS["pointwise"],
-}
+COLOURS = CONVOLUTIONS | {"bottleneck": CONVOLUTIONS["pointwise"]}
 
 
 def show_patches(patches: Patches, names: Sequence[str], *, figure: Figure | None = None) -> Picture:
@@ -70,6 +69,11 @@ def show_training(
         Of one training step. Drawn, but not part of the sentence.
     chance : float
         The accuracy of a guess.
+
+    Raises
+    ------
+    ValueError
+        If the three are not about the same networks.
     """
     if not accuracies or set(accuracies) != set(costs) or set(accuracies) != set(step_seconds):
         raise ValueError(f"accuracies of {list(accuracies)} need costs and step_seconds of the same networks")
@@ -163,6 +167,11 @@ def show_learned_kernels(before: Tensor, after: Tensor, *, figure: Figure | None
     """The kernels (N, k, k) of a layer before and after training, and the change.
 
     Each kernel keeps one scale in all three: the largest weight that it has before or after.
+
+    Raises
+    ------
+    ValueError
+        For tensors of other shapes, or of two.
     """
     if before.shape != after.shape or before.dim() != 3:
         raise ValueError(
@@ -203,17 +212,24 @@ def show_features(
         Which of the pieces.
     layer : int
         Layers after the stem; 0 shows the stem's own maps.
+
+    Raises
+    ------
+    ValueError
+        For an unknown piece, one that is no grey photo, or a number of layers that can't be.
     """
+    whole("layer", layer, 0)
     if piece not in pieces:
         raise ValueError(f"piece={piece!r} must be one of {', '.join(pieces)}")
-    image = pieces[piece]
+    image = check_photo(pieces[piece], 1)
     figure, axes = side_by_side(
         figure, {"photo": image.shape[-1] / image.shape[-2]} | dict.fromkeys(networks, 1)
     )
     draw_photo(axes["photo"], image, f"held-out {piece}")
     with torch.no_grad():
         maps = {
-            name: net[: 1 + layer]((image - image.mean()) / image.std())[0] for name, net in networks.items()
+            name: net[: 1 + layer]((image - image.mean()) / image.std().clamp(min=1e-3))[0]
+            for name, net in networks.items()
         }
     for name, values in maps.items():
         shown = values[:16] / _largest(values[:16])

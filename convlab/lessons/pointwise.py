@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from convlab.arithmetic import ConvSpec, pair
-from convlab.drawing import draw_kernel, draw_map, draw_photo, times
+from convlab.arithmetic import ConvSpec, pair, whole
+from convlab.drawing import draw_kernel, draw_map, draw_photo, plain, times
+from convlab.images import COLOURS, check_photo
+from convlab.kernels import COLOUR_KERNELS
 from convlab.picture import CONVOLUTIONS, INK, INPUT, LABEL, MUTED, OUTPUT, TITLE, Picture, blank
 
-COLOURS = ("red", "green", "blue")
 RGB = ("R", "G", "B")
 
 # What each mix makes of red, green and blue, one name for each output channel.
@@ -26,18 +27,8 @@ MIXES = {
     "principal components": ("PC 1", "PC 2", "PC 3"),
 }
 
-# ITU-R BT.601 (2011), section 2.5.1: how bright each primary looks.
-_LUMA = (0.299, 0.587, 0.114)
-_RED_MINUS_GREEN = (1.0, -1.0, 0.0)
-_YELLOW_MINUS_BLUE = (0.5, 0.5, -1.0)  # yellow is red and green together
 # W3C, Filter Effects Module Level 1: sepia at 100 %.
 _SEPIA = ((0.393, 0.769, 0.189), (0.349, 0.686, 0.168), (0.272, 0.534, 0.131))
-
-
-def _rgb(image: Tensor) -> Tensor:
-    if image.ndim != 4 or image.shape[:2] != (1, 3):
-        raise ValueError(f"image of shape {tuple(image.shape)} must be (1, 3, H, W): red, green and blue")
-    return image
 
 
 def _principal_components(image: Tensor) -> Tensor:
@@ -59,31 +50,25 @@ def mix_matrix(name: str, image: Tensor) -> Tensor:
         eigenvectors of the covariance of the photo's own colours.
     image : Tensor, (1, 3, H, W)
         The photo; only the principal components depend on it.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, or an image that is no colour photo.
     """
+    check_photo(image, 3)
     if name not in MIXES:
         raise ValueError(f"name={name!r} must be one of: {', '.join(MIXES)}")
     if name == "principal components":
-        return _principal_components(_rgb(image))
+        return _principal_components(image)
+    luma, red_green, blue_yellow, _ = torch.tensor(list(COLOUR_KERNELS.values())).split(1)
     rows = {
-        "luma": (_LUMA,),
-        "sepia": _SEPIA,
-        "red minus green": (_RED_MINUS_GREEN,),
-        "opponent colours": (_LUMA, _RED_MINUS_GREEN, _YELLOW_MINUS_BLUE),
+        "luma": luma,
+        "sepia": torch.tensor(_SEPIA),
+        "red minus green": red_green,
+        "opponent colours": torch.cat([luma, red_green, -blue_yellow]),
     }
-    return torch.tensor(rows[name])
-
-
-def _number(value: float, digits: int = 2) -> str:
-    """Rounded, with a true minus sign and never a negative zero."""
-    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
-
-
-def _as_input(ax: Axes) -> Axes:
-    """A map drawn as an output becomes one drawn as an input."""
-    ax.title.set_color(INPUT)
-    for spine in ax.spines.values():
-        spine.set_edgecolor(INPUT)
-    return ax
+    return rows[name]
 
 
 def show_mix(image: Tensor, *, mix: str = "opponent colours", figure: Figure | None = None) -> Picture:
@@ -95,8 +80,13 @@ def show_mix(image: Tensor, *, mix: str = "opponent colours", figure: Figure | N
         A colour photo with values in [0, 1].
     mix : str
         One of ``MIXES``.
+
+    Raises
+    ------
+    ValueError
+        For another image, or an unknown mix.
     """
-    weights = mix_matrix(mix, _rgb(image))
+    weights = mix_matrix(mix, image)
     outputs = conv2d(image, weights[:, :, None, None])
     names = MIXES[mix]
     size = times(image.shape[-2:])
@@ -122,11 +112,11 @@ def show_mix(image: Tensor, *, mix: str = "opponent colours", figure: Figure | N
         draw_map(axes["output"], outputs, f"{names[0]}, {size}")
     else:
         for channel, colour in enumerate(COLOURS):
-            _as_input(draw_map(axes[colour], image[:, channel], colour))
+            draw_map(axes[colour], image[:, channel], colour, colour=INPUT)
         for channel, name in enumerate(names):
             draw_map(axes[f"out {name}"], outputs[:, channel], name)
     spread = ", ".join(
-        f"{name} {_number(values.std().item())}" for name, values in zip(names, outputs[0], strict=True)
+        f"{name} {plain(values.std().item())}" for name, values in zip(names, outputs[0], strict=True)
     )
     return Picture(
         figure,
@@ -152,9 +142,14 @@ def show_weighted_sum(
         A colour photo with values in [0, 1].
     red_percent, green_percent, blue_percent : int
         The three weights, in hundredths.
+
+    Raises
+    ------
+    ValueError
+        For another image.
     """
     weights = [percent / 100 for percent in (red_percent, green_percent, blue_percent)]
-    output = conv2d(_rgb(image), torch.tensor(weights)[None, :, None, None])
+    output = conv2d(check_photo(image, 3), torch.tensor(weights)[None, :, None, None])
     side, left, gap = 2.42, 0.1, 0.36
     places = [left + (side + gap) * column for column in range(4)]
     boxes = {name: (x, 0.1, side, side) for name, x in zip((*COLOURS, "output"), places, strict=True)}
@@ -162,14 +157,14 @@ def show_weighted_sum(
     factors = [f"{weight:g}".replace("-", "−") for weight in weights]
     terms = [f"{factor} × {colour}" for factor, colour in zip(factors, COLOURS, strict=True)]
     for channel, (colour, term, sign) in enumerate(zip(COLOURS, terms, "++=", strict=True)):
-        ax = _as_input(draw_map(axes[colour], image[:, channel], term))
+        ax = draw_map(axes[colour], image[:, channel], term, colour=INPUT)
         at = {"x": 1 + gap / 2 / side, "y": 0.5, "transform": ax.transAxes}
         ax.text(**at, s=sign, fontsize=22, ha="center", va="center")
     draw_map(axes["output"], output, "output")
     return Picture(
         figure,
-        f"The sum of {', '.join(terms)}: the output lies between {_number(output.min().item())} and "
-        f"{_number(output.max().item())}, with mean {_number(output.mean().item())}.",
+        f"The sum of {', '.join(terms)}: the output lies between {plain(output.min().item())} and "
+        f"{plain(output.max().item())}, with mean {plain(output.mean().item())}.",
     )
 
 
@@ -208,6 +203,11 @@ def show_collapse(
     middle : int
         Channels between them, from 1 to 64.
 
+    Raises
+    ------
+    ValueError
+        For another image, or a value that is not offered.
+
     Notes
     -----
     The weights are random, the same in each call. The biases of the first layer put the zero of each
@@ -217,17 +217,17 @@ def show_collapse(
     """
     if between not in ("nothing", "ReLU"):
         raise ValueError(f'between={between!r} must be "nothing" or "ReLU"')
-    if isinstance(middle, bool) or not isinstance(middle, int) or not 1 <= middle <= 64:
-        raise ValueError(f"middle={middle!r} must be a whole number from 1 to 64")
+    whole("middle", middle, 1, 64)
+    check_photo(image, 3)
     random = torch.Generator().manual_seed(27)
     first = torch.randn(64, 3, generator=random)[:middle, :, None, None]
     second = torch.randn(1, 64, generator=random)[:, :middle, None, None] / sqrt(middle)
-    hidden = conv2d(_rgb(image) - image.mean((2, 3), keepdim=True), first)
+    hidden = conv2d(image - image.mean((2, 3), keepdim=True), first)
     target = conv2d(hidden.relu() if between == "ReLU" else hidden, second)
     target = target - target.mean()
     fit = best_single_layer(image, target)
     residual = target - fit
-    error = (residual.norm() / target.norm()).item()
+    error = (residual.norm() / target.norm().clamp(min=1e-3)).item()  # 0 for a photo of one colour
     side, pitch = 2.55, 2.72
     names = ("photo", "target", "fit", "residual")
     boxes = {name: (0.12 + pitch * column, 0.1, side, side) for column, name in enumerate(names)}
@@ -249,7 +249,14 @@ def show_collapse(
 
 
 def bottleneck(channels: int, middle: int, kernel_size: int) -> tuple[ConvSpec, ConvSpec, ConvSpec]:
-    """1×1 down to `middle` channels, kernel_size there, 1×1 back up: height and width are kept."""
+    """1×1 down to `middle` channels, kernel_size there, 1×1 back up: height and width are kept.
+
+    Raises
+    ------
+    ValueError
+        For a number that no convolution has.
+    """
+    whole("kernel_size", kernel_size, 1)
     return (
         ConvSpec(channels, middle, 1, bias=False),
         ConvSpec(middle, middle, kernel_size, padding="same", bias=False),
@@ -288,6 +295,11 @@ def show_bottleneck(
         Of the convolution in the middle, and of the direct one.
     input_size : int or (int, int)
         Height and width in pixels, which both keep.
+
+    Raises
+    ------
+    ValueError
+        For a number that no convolution has.
     """
     size = pair("input_size", input_size, 1)
     direct = ConvSpec(channels, channels, kernel_size, padding="same", bias=False)

@@ -11,20 +11,14 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from convlab.arithmetic import ConvSpec
-from convlab.drawing import DIVERGING, draw_bars, times
+from convlab.arithmetic import ConvSpec, whole
+from convlab.drawing import DIVERGING, draw_bars, grey_limits, times
+from convlab.images import COLOURS, check_photo
+from convlab.kernels import COLOUR_KERNELS
 from convlab.kernels import kernel as named_kernel
 from convlab.picture import CONVOLUTIONS as HUE
 from convlab.picture import INK, INPUT, KERNEL, LABEL, MUTED, OUTPUT, SMALL, TITLE, Picture, blank
 
-COLOURS = ("red", "green", "blue")
-# What a 1×1 kernel makes of three maps: luma as in ITU-R BT.601, two opponent colours, one map as it is.
-MIXES = {
-    "luma": (0.299, 0.587, 0.114),
-    "red − green": (1.0, -1.0, 0.0),
-    "blue − yellow": (-0.5, -0.5, 1.0),
-    "red alone": (1.0, 0.0, 0.0),
-}
 POINTWISE_INK = "#9A6700"  # the same orange, dark enough for words
 Box = tuple[float, float, float, float]
 
@@ -56,10 +50,9 @@ def _panel(
 def _map_panel(
     page: Axes, box: Box, values: Tensor, title: str, colour: str, *, strong: bool = False
 ) -> None:
-    """A feature map in greys: zero is mid-grey where there are negative values, else black."""
-    limit = max(float(np.quantile(values.abs().numpy(), 0.99)), 1e-9)
-    low = -limit if values.min() < -1e-6 else 0
-    _panel(page, box, values, title, colour, strong=strong, cmap="gray", vmin=low, vmax=limit)
+    """A feature map in greys, the brightest white."""
+    low, high = grey_limits(values.numpy(), white=0)
+    _panel(page, box, values, title, colour, strong=strong, cmap="gray", vmin=low, vmax=high)
 
 
 def _weights_panel(
@@ -99,15 +92,20 @@ def show_two_steps(
     stride : int
         Of the depthwise step, in pixels.
     output : str
-        Which of the four output maps is made once more by the ordinary convolution: one of ``MIXES``.
+        Which of the four output maps is made once more by the ordinary convolution: one of
+        ``convlab.kernels.COLOUR_KERNELS``.
+
+    Raises
+    ------
+    ValueError
+        For another image, an unknown kernel or output, or a stride that no convolution has.
     """
-    if image.shape[:2] != (1, 3):
-        raise ValueError(f"image of shape {tuple(image.shape)} must be (1, 3, H, W): red, green and blue")
-    if output not in MIXES:
-        raise ValueError(f"output={output!r} must be one of: {', '.join(MIXES)}")
-    chosen = list(MIXES).index(output)
+    check_photo(image, 3)
+    if output not in COLOUR_KERNELS:
+        raise ValueError(f"output={output!r} must be one of: {', '.join(COLOUR_KERNELS)}")
+    chosen, shares = list(COLOUR_KERNELS).index(output), COLOUR_KERNELS[output]
     depthwise = torch.stack([named_kernel(name) for name in (red, green, blue)])[:, None]
-    pointwise = torch.tensor(list(MIXES.values()))[:, :, None, None]
+    pointwise = torch.tensor(list(COLOUR_KERNELS.values()))[:, :, None, None]
     ordinary = pointwise * depthwise[:, 0]  # channel by channel the outer product of the two
     spec = ConvSpec(3, 3, 3, stride=stride, padding=1, groups=3, bias=False)
     maps = F.conv2d(image, depthwise, stride=spec.stride, padding=spec.padding, groups=3)
@@ -140,13 +138,13 @@ def show_two_steps(
     _weights_panel(page, (1.6, middle, 1.9, side), pointwise[:, :, 0, 0], "red   green   blue")
     frame = {"fill": False, "edgecolor": INK, "linewidth": 3}
     page.add_patch(Rectangle((1.6, middle + side * (3 - chosen) / 4), 1.9, side / 4, **frame))
-    for place, (name, values) in enumerate(zip(MIXES, outputs[0], strict=True)):
+    for place, (name, values) in enumerate(zip(COLOUR_KERNELS, outputs[0], strict=True)):
         _write(page, 1.5, middle + side * (3.5 - place) / 4, name, size=LABEL, ha="right")
         box = (4.3 + place * (side + 0.14), middle, side, side)
         _map_panel(page, box, values, name, OUTPUT, strong=place == chosen)
 
     limit = ordinary[chosen].abs().max().item()
-    slices = zip(COLOURS, ordinary[chosen], MIXES[output], _row(3, 0.2, low, 1.2, side), strict=True)
+    slices = zip(COLOURS, ordinary[chosen], shares, _row(3, 0.2, low, 1.2, side), strict=True)
     for colour, weights, share, box in slices:
         title = f"{share:.2g} × {colour}".replace("-", "−")
         _weights_panel(page, box, weights, title, limit=limit, numbers=False)
@@ -162,7 +160,7 @@ def show_two_steps(
         f"Depthwise kernels {red}, {green} and {blue} at stride {stride} turn {times(image.shape[-2:])} "
         f"pixels in 3 channels into 3 maps of {size}; 4 pointwise kernels turn these into 4. An ordinary "
         f"convolution gives {equal} with {counts[2]} weights instead of {sum(counts[:2])}; its filter "
-        f"“{output}” is {', '.join(f'{share:g}' for share in MIXES[output])} times the kernel of red, "
+        f"“{output}” is {', '.join(f'{share:g}' for share in shares)} times the kernel of red, "
         "green, blue.",
     )
 
@@ -179,9 +177,16 @@ def show_cost_ratio(
 
     Parameters
     ----------
-    kernel_size, out_channels, in_channels
-        As in :class:`~convlab.arithmetic.ConvSpec`; 1 to 1,024 output channels.
+    kernel_size, out_channels, in_channels : int
+        As in :class:`~convlab.arithmetic.ConvSpec`; a size of at most 7, and 1 to 1,024 output channels.
+
+    Raises
+    ------
+    ValueError
+        For another size or number of channels.
     """
+    whole("kernel_size", kernel_size, 1, 7)
+    whole("out_channels", out_channels, 1, OUT_CHANNELS[-1])
     layers = {
         "ordinary": ConvSpec(in_channels, out_channels, kernel_size, bias=False),
         "depthwise": ConvSpec(in_channels, in_channels, kernel_size, groups=in_channels, bias=False),

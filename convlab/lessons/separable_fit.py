@@ -14,12 +14,12 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from convlab.arithmetic import whole
 from convlab.drawing import DIVERGING, draw_photo
+from convlab.images import COLOURS, check_photo
+from convlab.kernels import COLOUR_KERNELS
 from convlab.kernels import kernel as named_kernel
 from convlab.picture import CONVOLUTIONS, INK, KERNEL, LABEL, MUTED, OUTPUT, SMALL, Picture, blank
-
-COLOURS = ("red", "green", "blue")
-
 
 FILTERS = (
     "one edge, four colours",
@@ -33,8 +33,7 @@ FILTERS = (
 def _filters() -> dict[str, Tensor]:
     """Ordinary kernels (4, 3, 3, 3) from separable to not at all: four filters on three channels."""
     across, down, blur = (named_kernel(name) for name in ("Sobel x", "Sobel y", "Gaussian blur"))
-    luma, red_green, blue_yellow, red = (0.299, 0.587, 0.114), (1, -1, 0), (-0.5, -0.5, 1), (1, 0, 0)
-    mixes = torch.tensor((luma, red_green, blue_yellow, red))[:, :, None, None]
+    mixes = torch.tensor(list(COLOUR_KERNELS.values()))[:, :, None, None]
     turned = torch.stack([cos(pi * a / 180) * across + sin(pi * a / 180) * down for a in (0, 30, 60, 90)])
     detail = named_kernel("identity") - blur
     sharper = torch.stack([blur + strength * detail for strength in (1.0, 1.5, 2.0, 3.0)])
@@ -96,14 +95,17 @@ def show_separable_fit(
         Depthwise kernels for each channel, from 1 to 4.
     output : int
         Which of the four output maps to show, from 1 to 4.
+
+    Raises
+    ------
+    ValueError
+        For another image, or a value that is not offered.
     """
     if kernels not in FILTERS:
         raise ValueError(f"kernels={kernels!r} must be one of: {', '.join(FILTERS)}")
-    for name, value in {"depth_multiplier": depth_multiplier, "output": output}.items():
-        if value not in (1, 2, 3, 4):
-            raise ValueError(f"{name}={value!r} must be from 1 to 4")
-    if image.shape[:2] != (1, 3):
-        raise ValueError(f"image of shape {tuple(image.shape)} must be (1, 3, H, W): red, green and blue")
+    whole("depth_multiplier", depth_multiplier, 1, 4)
+    whole("output", output, 1, 4)
+    check_photo(image, 3)
     wanted = _filters()[kernels]
     parts = [_best_fit(wanted, multiplier) for multiplier in (1, 2, 3, 4)]
     costs = [depthwise.numel() + pointwise.numel() for depthwise, pointwise in parts]
@@ -112,7 +114,7 @@ def show_separable_fit(
     nearest, error, cost = (each[depth_multiplier - 1] for each in (fits, errors, costs))
     outputs = F.conv2d(image, torch.stack([wanted[output - 1], nearest[output - 1]]))[0]
     missed = outputs[0] - outputs[1]
-    map_error = (missed.norm() / outputs[0].norm()).item()
+    map_error = (missed.norm() / outputs[0].norm().clamp(min=1e-2)).item()
 
     kernel_side, map_side = 2.4, 2.45
     bottom = 0.1 + map_side + 0.62

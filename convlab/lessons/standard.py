@@ -7,38 +7,26 @@ from itertools import product
 
 import torch
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
-from convlab.arithmetic import ConvSpec, receptive_field
-from convlab.drawing import draw_kernel, draw_map, draw_paths, draw_photo, times
+from convlab.arithmetic import ConvSpec, receptive_field, whole
+from convlab.drawing import (
+    draw_kernel,
+    draw_map,
+    draw_outline,
+    draw_paths,
+    draw_photo,
+    draw_pixel_grid,
+    draw_windows,
+    plain,
+    times,
+)
+from convlab.images import COLOURS, check_photo
 from convlab.kernels import kernel as named_kernel
 from convlab.picture import EMPTY, INK, INPUT, KERNEL, MUTED, OUTPUT, TITLE, Picture, blank, side_by_side
-
-COLOURS = ("red", "green", "blue")  # the channels of a photo, in their order
-
-
-def _check_image(image: Tensor, channels: int) -> None:
-    if image.dim() != 4 or tuple(image.shape[:2]) != (1, channels):
-        raise ValueError(f"image must have shape (1, {channels}, H, W), not {tuple(image.shape)}")
-
-
-def _outline(ax: Axes, top: float, left: float, size: Sequence[int], colour: str, width: float = 3) -> None:
-    """A frame around a block of pixels, with a white rim that shows on any photo."""
-    style = {"fill": False, "joinstyle": "miter", "zorder": 4}
-    for edge, line in (("white", width + 2), (colour, width)):
-        corner = (left - 0.5, top - 0.5)
-        ax.add_patch(Rectangle(corner, size[1], size[0], edgecolor=edge, linewidth=line, **style))
-
-
-def _grid_lines(ax: Axes, height: int, width: int, top: float = 0, left: float = 0) -> None:
-    """Lines between the pixels of a block whose first pixel is at (top, left)."""
-    lines = [[(left - 0.5, top + y - 0.5), (left + width - 0.5, top + y - 0.5)] for y in range(height + 1)]
-    lines += [[(left + x - 0.5, top - 0.5), (left + x - 0.5, top + height - 0.5)] for x in range(width + 1)]
-    ax.add_collection(LineCollection(lines, colors="#8C8C8C", linewidths=0.6, zorder=3), autolim=False)
 
 
 def _beside(ax: Axes, text: str, gap: float) -> None:
@@ -54,17 +42,6 @@ def _draw_response(ax: Axes, output: Tensor, weights: Tensor, title: str = "", *
     if weights.sum() > 0.5:
         ax.images[0].set_clim(0, 1)
     return ax
-
-
-def _recolour(ax: Axes, colour: str) -> None:
-    ax.title.set_color(colour)
-    for spine in ax.spines.values():
-        spine.set_edgecolor(colour)
-
-
-def _plain(value: float) -> str:
-    """Two decimals, and never a minus zero."""
-    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
 
 
 def show_window(
@@ -93,14 +70,13 @@ def show_window(
     Raises
     ------
     ValueError
-        If the window would not fit in the photo there.
+        For another image, an unknown kernel, or a place where the window would not fit.
     """
-    _check_image(image, 1)
+    check_photo(image, 1)
     spec = ConvSpec(1, 1, 3, stride=stride, bias=False)
     size = tuple(image.shape[-2:])
     for name, value, length in (("row", row, size[0]), ("column", column, size[1])):
-        if not isinstance(value, int) or not 0 <= value <= length - 3:
-            raise ValueError(f"{name}={value!r} must be a whole number from 0 to {length - 3}")
+        whole(name, value, 0, length - 3)
     weights = named_kernel(kernel)
     output = conv2d(image, weights[None, None], stride=spec.stride)
     count = tuple(output.shape[-2:])
@@ -120,33 +96,33 @@ def show_window(
     figure, axes = blank(figure, (11, tall + small + 1.1), boxes)
 
     photo = draw_photo(axes["photo"], image)
-    _grid_lines(photo, *size)
-    _outline(photo, top, left, (3, 3), KERNEL, 4)
+    draw_pixel_grid(photo, *size)
+    draw_outline(photo, top, left, (3, 3), KERNEL, 4)
 
     shown = _draw_response(axes["output"], output, weights, within=size)
-    first = [(whole - part) / 2 for whole, part in zip(size, count, strict=True)]
-    _grid_lines(shown, *count, *first)
+    first = [(room - part) / 2 for room, part in zip(size, count, strict=True)]
+    draw_pixel_grid(shown, *count, *first)
     y, x = first[0] + at[0], first[1] + at[1]
     right, bottom = first[1] + count[1] - 0.5, first[0] + count[0] - 0.5
     still = {"facecolor": EMPTY, "edgecolor": "none", "zorder": 2}
     shown.add_patch(Rectangle((x + 0.5, y - 0.5), right - x - 0.5, 1, **still))
     shown.add_patch(Rectangle((first[1] - 0.5, y + 0.5), count[1], bottom - y - 0.5, **still))
-    _outline(shown, y, x, (1, 1), OUTPUT)
+    draw_outline(shown, y, x, (1, 1), OUTPUT)
 
     shades = draw_photo(axes["patch"], patch, "patch of the photo", colour=INPUT)
     for i, j in product(range(3), repeat=2):
         ink = INK if patch[i, j] > 0.5 else "white"
-        shades.text(j, i, _plain(float(patch[i, j])), fontsize=TITLE, color=ink, ha="center", va="center")
+        shades.text(j, i, plain(float(patch[i, j])), fontsize=TITLE, color=ink, ha="center", va="center")
     draw_kernel(axes["kernel"], weights, title=f"kernel: {kernel}")
-    draw_kernel(axes["products"], (patch * weights).round(decimals=2) + 0.0, title="nine products")
-    _recolour(axes["products"], INK)
+    products = (patch * weights).round(decimals=2) + 0.0
+    draw_kernel(axes["products"], products, title="nine products", colour=INK)
     result = _draw_response(axes["sum"], output, weights, "their sum")
     result.images[0].set_data([[total]])
     result.set_aspect("auto")
     red = result.images[0].to_rgba(total)[0]
     centre = {"ha": "center", "va": "center", "transform": result.transAxes}
     ink = INK if red > 0.5 else "white"
-    result.text(0.5, 0.5, _plain(total), fontsize=26, weight="bold", color=ink, **centre)
+    result.text(0.5, 0.5, plain(total), fontsize=26, weight="bold", color=ink, **centre)
     for name, sign, room in (("patch", "×", gap), ("kernel", "=", gap), ("products", "add\nup", gap + 0.3)):
         _beside(axes[name], sign, room)
 
@@ -154,14 +130,27 @@ def show_window(
     return Picture(
         figure,
         f"{kernel}, stride {stride}: the window with its top left corner at row {top}, column {left} gives "
-        f"nine products, which add up to {_plain(total)}. That is output pixel {number} of "
+        f"nine products, which add up to {plain(total)}. That is output pixel {number} of "
         f"{count[0] * count[1]}; {times(size)} becomes {times(count)}.",
     )
 
 
 def show_gallery(image: Tensor, kernels: Sequence[str], *, figure: Figure | None = None) -> Picture:
-    """Named 3×3 kernels in a row, and under each the map that it makes of a grey photo (1, 1, H, W)."""
-    _check_image(image, 1)
+    """Named 3×3 kernels in a row, and under each the map that it makes of a photo.
+
+    Parameters
+    ----------
+    image : Tensor, (1, 1, H, W)
+        A grey photo.
+    kernels : sequence of str
+        Of ``convlab.kernels.KERNELS``.
+
+    Raises
+    ------
+    ValueError
+        For another image, no kernel, or an unknown one.
+    """
+    check_photo(image, 1)
     if not kernels:
         raise ValueError("kernels is empty: name at least one")
     gap = 0.25
@@ -207,8 +196,13 @@ def show_channel_sum(
         The filter that is shown in full; the first unless given.
     without : str
         A channel of the photo, "red", "green" or "blue", that is set to zero; or "nothing".
+
+    Raises
+    ------
+    ValueError
+        For another image, no filter or more than four, or a name that is not among them.
     """
-    _check_image(image, 3)
+    check_photo(image, 3)
     if not 1 <= len(filters) <= 4:
         raise ValueError(f"filters={list(filters)!r} must be one to four")
     filter = next(iter(filters)) if filter is None else filter
@@ -224,7 +218,7 @@ def show_channel_sum(
     slices = torch.stack(list(filters.values()), dim=1)  # (3, filters, k, k)
     each = conv2d(image, slices.flatten(0, 1)[:, None], padding="same", groups=3).unflatten(1, (3, -1))[0]
     maps, parts = each.sum(0), each[:, list(filters).index(filter)]
-    values = [_plain(float(part)) for part in parts[:, row, column]]
+    values = [plain(float(part)) for part in parts[:, row, column]]
     size, most = tuple(weights.shape[-2:]), max(float(weights.abs().max()), 1e-9)
 
     side, gap, head = 1.6, 0.45, 0.42
@@ -246,23 +240,22 @@ def show_channel_sum(
         plane = draw_photo(axes[colour], image[:, number], f"{colour} channel")
         taps = draw_kernel(axes[f"{colour} weights"], weights[number] + 0.0, title="its weights")
         taps.images[0].set_clim(-most, most)  # one scale for the three slices of a filter
-        part = draw_map(axes[f"{colour} part"], parts[number], f"its part: {values[number]}")
+        title = f"its part: {values[number]}"
+        part = draw_map(axes[f"{colour} part"], parts[number], title, colour=INK)
         part.images[0].set_clim(-limit, limit)
-        _recolour(part, INK)
         _beside(plane, "∗", gap)
         _beside(taps, "=", gap)
-        _outline(plane, row - size[0] // 2, column - size[1] // 2, size, KERNEL)
-        _outline(part, row, column, (1, 1), OUTPUT)
+        draw_outline(plane, row - size[0] // 2, column - size[1] // 2, size, KERNEL)
+        draw_outline(part, row, column, (1, 1), OUTPUT)
     _beside(axes["green part"], "add\nup", 0.8)
     for number, name in enumerate(filters):
-        shown = draw_map(axes[f"map {name}"], maps[number], name)
+        colour = OUTPUT if name == filter else MUTED
+        shown = draw_map(axes[f"map {name}"], maps[number], name, colour=colour)
         if name == filter:
-            _outline(shown, row, column, (1, 1), OUTPUT)
-        else:
-            _recolour(shown, MUTED)
+            draw_outline(shown, row, column, (1, 1), OUTPUT)
         for spine in shown.spines.values():
             spine.set_linewidth(6 if name == filter else 1)
-    total = _plain(float(parts[:, row, column].sum()))
+    total = plain(float(parts[:, row, column].sum()))
     missing = "" if without == "nothing" else f" Without the {without} channel."
     return Picture(
         figure,
@@ -288,12 +281,17 @@ def show_steps(
         A grey photo with few pixels, at least as many as the kernel along each side.
     kernel_size, stride, padding
         As in :class:`~convlab.arithmetic.ConvSpec`; one number for both axes.
+
+    Raises
+    ------
+    ValueError
+        For another image, a number that no convolution has, or a kernel larger than the padded photo.
     """
-    _check_image(image, 1)
-    spec = ConvSpec(1, 1, kernel_size, stride=stride, padding=padding, bias=False)
+    check_photo(image, 1)
+    given = (("kernel_size", kernel_size, 1), ("stride", stride, 1), ("padding", padding, 0))
+    k, s, p = (whole(*one) for one in given)
     size = tuple(image.shape[-2:])
-    rows, columns = spec.output_size(size)
-    k, s, p = kernel_size, stride, padding
+    rows, columns = ConvSpec(1, 1, k, stride=s, padding=p).output_size(size)
     padded = pad(image, (p,) * 4)
     output = conv2d(padded, torch.full((1, 1, k, k), 1 / k**2), stride=s)
     room = max(size) + 2 * max(3, p)  # so that the photo stays where it is as the padding grows
@@ -305,19 +303,19 @@ def show_steps(
     title = f"photo {times(size)}, " + (f"padded to {times((high, wide))}" if p else "no padding")
     shown = draw_photo(axes["photo"], padded, title)
     shown.set(xlim=across, ylim=(high - 0.5 + margins[0], -0.5 - margins[0]))
-    _grid_lines(shown, high, wide)
-    _outline(shown, p, p, size, INPUT, 2)
+    draw_pixel_grid(shown, high, wide)
+    draw_outline(shown, p, p, size, INPUT, 2)
     half = (k - 1) / 2
     spots = [(half + s * x, half + s * y) for y in range(rows) for x in range(columns)]
     shown.scatter(*zip(*spots, strict=True), s=16, color=KERNEL, edgecolors="white", linewidths=0.5, zorder=5)
-    _outline(shown, 0, 0, (k, k), KERNEL)
+    draw_outline(shown, 0, 0, (k, k), KERNEL)
 
-    _draw_windows(axes["windows"], padded[0, 0, high // 2], [s * n for n in range(columns)], k)
+    draw_windows(axes["windows"], padded[0, 0, high // 2], [s * n for n in range(columns)], k)
     axes["windows"].set(xlim=across, ylim=(room, 0))
     grid = draw_map(axes["output"], output, f"output {times((rows, columns))}", within=(room, room))
     corner = (room - rows) / 2, (room - columns) / 2
-    _grid_lines(grid, rows, columns, *corner)
-    _outline(grid, *corner, (1, 1), OUTPUT)
+    draw_pixel_grid(grid, rows, columns, *corner)
+    draw_outline(grid, *corner, (1, 1), OUTPUT)
 
     unused = wide - (s * (columns - 1) + k)
     rest = f" At the right, columns that no window sees: {unused}." if unused else ""
@@ -328,33 +326,28 @@ def show_steps(
     )
 
 
-def _draw_windows(ax: Axes, pixels: Tensor, starts: Sequence[int], length: int) -> None:
-    """One row of pixels, and below it one bar for each place of the window; the rest is hatched."""
-    wide, end = len(pixels), starts[-1] + length
-    strip = (-0.5, wide - 0.5, 2.5, 1.5)
-    ax.imshow(pixels[None].numpy(), cmap="gray", vmin=0, vmax=1, extent=strip, aspect="auto")
-    _grid_lines(ax, 1, wide, 2)
-    step = min(2, 17.5 / len(starts))
-    bars = [Rectangle((start - 0.5, 3.4 + step * n), length, 0.7 * step) for n, start in enumerate(starts)]
-    ax.add_collection(PatchCollection(bars, color=KERNEL), autolim=False)
-    if end < wide:
-        ax.add_patch(Rectangle((end - 0.5, 1.5), wide - end, 1, facecolor=EMPTY, edgecolor=INK, hatch="////"))
-    ax.set_title(f"{len(starts)} windows along a row", fontsize=TITLE, color=KERNEL, pad=7)
-    ax.set(xticks=[], yticks=[])
-    for spine in ax.spines.values():
-        spine.set(edgecolor=KERNEL, linewidth=2)
-
-
 def show_reach(
     image: Tensor, *, depth: int = 3, kernel_size: int = 3, figure: Figure | None = None
 ) -> Picture:
-    """What one output of a stack of ordinary layers sees, layer by layer, on a photo (1, C, H, W).
+    """What one output of a stack of ordinary layers sees, layer by layer.
 
-    `kernel_size` is odd, and the widest view must fit in the photo.
+    Parameters
+    ----------
+    image : Tensor, (1, C, H, W)
+        A photo.
+    depth : int
+        How many layers.
+    kernel_size : int
+        Of every layer; odd.
+
+    Raises
+    ------
+    ValueError
+        If `kernel_size` is even, or one output would see more than the photo.
     """
-    if kernel_size % 2 == 0:
+    if whole("kernel_size", kernel_size, 1) % 2 == 0:
         raise ValueError(f"kernel_size={kernel_size} must be odd")
-    layers = [ConvSpec(1, 1, kernel_size, padding="same", bias=False)] * depth
+    layers = [ConvSpec(1, 1, kernel_size, padding="same", bias=False)] * whole("depth", depth, 1)
     sizes = [field.size[0] for field in receptive_field(layers)]
     height, width = image.shape[-2:]
     if sizes[-1] > min(height, width):
@@ -364,10 +357,10 @@ def show_reach(
     for level, text in enumerate(paths.texts, start=1):
         text.set_text(f"layer {level}")
     photo = draw_photo(axes["photo"], image, f"{times((sizes[-1],) * 2)} pixels seen")
-    _grid_lines(photo, height, width)
+    draw_pixel_grid(photo, height, width)
     for side in reversed(sizes):
-        _outline(photo, height // 2 - side // 2, width // 2 - side // 2, (side, side), KERNEL, 2)
-    _outline(photo, height // 2, width // 2, (1, 1), OUTPUT, 2)
+        draw_outline(photo, height // 2 - side // 2, width // 2 - side // 2, (side, side), KERNEL, 2)
+    draw_outline(photo, height // 2, width // 2, (1, 1), OUTPUT, 2)
     grown = " → ".join(times((side, side)) for side in sizes)
     return Picture(
         figure,
