@@ -218,8 +218,8 @@ def draw_heat(ax: Axes, field: MeasuredField, title: str = "") -> Axes:
         window = max(1, min(height, width) // 16) * 2 + 1
         padded = np.pad(plane, window // 2)
         smooth = np.lib.stride_tricks.sliding_window_view(padded, (window, window)).mean((2, 3))
-        ranked = np.sort(smooth, axis=None)[::-1]
-        half = ranked[np.searchsorted(np.cumsum(ranked), ranked.sum() / 2)]
+        order = np.argsort(-smooth, axis=None)
+        half = smooth.flat[order[np.searchsorted(np.cumsum(plane.flat[order]), plane.sum() / 2)]]
         ax.contour(smooth, levels=[half], colors=INPUT, linewidths=2.5)
     _grid(ax, height, width)
     return frame(ax, title, INPUT)

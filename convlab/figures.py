@@ -175,7 +175,8 @@ def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -
     boxes = {"shares": (0.95, 0.75, 4.45, 3.75), "roofline": (6.35, 0.75, 4.45, 3.75)}
     figure, axes = blank(figure, (11, 5), boxes)
     first = next(iter(timings.values()))
-    colours = [CONVOLUTIONS.get(_leading(timing.cost), MUTED) for timing in timings.values()]
+    kinds = [name if name in CONVOLUTIONS else _leading(timing.cost) for name, timing in timings.items()]
+    colours = [CONVOLUTIONS.get(kind, MUTED) for kind in kinds]
     shares, speeds = {}, {}
     for name, timing in timings.items():
         label = f"{name}  {1000 * timing.median:.3g} ms"

@@ -26,6 +26,7 @@ CONVOLUTIONS = {
     "grouped": "#CC79A7",
     "depthwise": "#5D3A9B",
     "separable": "#5D3A9B",  # depthwise, then pointwise
+    "bottleneck": "#7A7A00",
 }
 
 TITLE, LABEL, SMALL = 15, 13, 11  # points; a figure is about 11 inches wide

@@ -33,9 +33,6 @@ from convlab.picture import (
 )
 from convlab.training import Patches
 
-# By the kind that gives a layer its name; that of the bottleneck is what most of it is made of.
-COLOURS = CONVOLUTIONS | {"bottleneck": CONVOLUTIONS["pointwise"]}
-
 
 def show_patches(patches: Patches, names: Sequence[str], *, figure: Figure | None = None) -> Picture:
     """The first nine patches of each of the photos `names`, zero in mid-grey."""
@@ -107,7 +104,7 @@ def show_training(
 def _draw_accuracies(ax: Axes, accuracies: Mapping[str, Sequence[float]], chance: float) -> Axes:
     """A row for each network: a dot for each seed, a bar at their mean."""
     for row, (name, values) in enumerate(accuracies.items()):
-        percent, colour = 100 * np.asarray(values), COLOURS[name]
+        percent, colour = 100 * np.asarray(values), CONVOLUTIONS[name]
         ax.plot([percent.min(), percent.max()], [row, row], color=colour, linewidth=2, alpha=0.5)
         ax.scatter(percent, [row] * len(percent), s=70, color=colour, edgecolors="white", zorder=3)
         ax.plot([percent.mean()] * 2, [row - 0.24, row + 0.24], color=colour, linewidth=4)
@@ -130,7 +127,7 @@ def _draw_accuracies(ax: Axes, accuracies: Mapping[str, Sequence[float]], chance
 def _draw_column(ax: Axes, title: str, values: Mapping[str, float], form: str) -> Axes:
     """Horizontal bars in the rows of :func:`_draw_accuracies`, each with its number above the end."""
     for row, (name, value) in enumerate(values.items()):
-        ax.barh(row, value, height=0.3, color=COLOURS[name])
+        ax.barh(row, value, height=0.3, color=CONVOLUTIONS[name])
         ax.text(0, row - 0.2, form.format(value), va="bottom", fontsize=SMALL, color=INK)
     ax.set(xlim=(0, 1.05 * max(values.values())), ylim=(len(values) - 0.45, -0.75))
     frame(ax, title)
@@ -233,7 +230,7 @@ def show_features(
         }
     for name, values in maps.items():
         shown = values[:16] / _largest(values[:16])
-        _draw_tiles(axes[name], shown, 4, name, COLOURS.get(name, OUTPUT), cmap="gray", vmin=0, vmax=1)
+        _draw_tiles(axes[name], shown, 4, name, CONVOLUTIONS.get(name, OUTPUT), cmap="gray", vmin=0, vmax=1)
     after = f"after {layer} layer{'s' * (layer != 1)}" if layer else "after the stem"
     each = "; ".join(f"{name}, {times(values.shape)}" for name, values in maps.items())
     return Picture(
