@@ -71,7 +71,8 @@ def _first_map(specs: Sequence[ConvSpec], bank: Tensor, weights: Tensor) -> Tens
 
 @cache
 def _reach(specs: tuple[ConvSpec, ...]) -> int:
-    layers = nn.Sequential(*(spec.module() for spec in specs))
+    with torch.random.fork_rng(devices=[]):  # what is seen does not depend on the weights
+        layers = nn.Sequential(*(spec.module() for spec in specs))
     return measure_receptive_field(layers, (specs[0].in_channels, 33, 33)).size[0]
 
 
