@@ -43,6 +43,7 @@ class Question:
             options=[(str(choice), choice) for choice in self.choices], index=None
         )
         self._buttons.style.button_width = "auto"
+        self._buttons.add_class("convlab")
         self._reply = widgets.HTML()
         self._buttons.observe(self._check, "value")
         self.widget = widgets.VBox([widgets.HTML(as_html(text, weight="bold")), self._buttons, self._reply])

@@ -13,6 +13,12 @@ import ipywidgets as widgets
 from convlab.picture import Picture
 
 WIDTH = "1100px"
+# Controls as large as sentences, to be read from the back row; each name beside its buttons.
+STYLE = """<style>
+.convlab .widget-label, .convlab .widget-readout, .convlab .widget-toggle-button,
+.convlab .widget-dropdown > select { font-size: 16px }
+.convlab .widget-toggle-buttons { display: flex; gap: 8px }
+</style>"""
 MOST_FRAMES = 200
 
 
@@ -140,7 +146,7 @@ class Explorer:
         for name, offered in (choices or self.choices).items():
             options = list(offered.items())
             start = self._starts[name]
-            kind, width = widgets.Dropdown, "230px"
+            kind, width = widgets.Dropdown, "300px"
             if name in self._sliders:
                 kind, width = widgets.SelectionSlider, "340px"
             elif len(options) <= 4:
@@ -197,10 +203,11 @@ def _picture_layout() -> widgets.Layout:
 
 
 def _row(controls: Iterable[widgets.Widget]) -> widgets.HBox:
-    return widgets.HBox(list(controls), layout=widgets.Layout(flex_flow="row wrap", max_width=WIDTH))
+    row = widgets.HBox(list(controls), layout=widgets.Layout(flex_flow="row wrap", max_width=WIDTH))
+    return row.add_class("convlab")
 
 
 def as_html(sentence: str, *, weight: str = "normal", colour: str = "inherit") -> str:
     """A sentence as large as it can be read from afar, for ``widgets.HTML``."""
     style = f"font: {weight} 16px/1.45 sans-serif; color: {colour}; max-width: {WIDTH}; white-space: normal"
-    return f'<div class="convlab-sentence" style="{style}">{escape(sentence)}</div>'
+    return f'{STYLE}<div class="convlab-sentence" style="{style}">{escape(sentence)}</div>'
