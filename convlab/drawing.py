@@ -211,9 +211,10 @@ def draw_heat(ax: Axes, field: MeasuredField, title: str = "") -> Axes:
     """
     (top, height), (left, width) = _box(field)
     plane = field.effective[top : top + height, left : left + width]
-    shades = {"cmap": "YlOrBr", "vmin": 0, "vmax": np.quantile(plane[plane > 0], 0.995)}
+    felt = plane[plane > 0]
+    shades = {"cmap": "YlOrBr", "vmin": 0, "vmax": np.quantile(felt, 0.995) if felt.size else 1}
     ax.imshow(np.where(plane > 0, plane, np.nan), interpolation="nearest", aspect="auto", **shades)
-    if field.coverage > 0.5 and min(height, width) > 8:
+    if felt.size and field.coverage > 0.5 and min(height, width) > 8:
         # Random weights give a grainy field: its line is drawn round the local mean.
         window = max(1, min(height, width) // 16) * 2 + 1
         padded = np.pad(plane, window // 2)

@@ -107,7 +107,14 @@ def show_growth(
         Of the size that the fields were measured at.
     fields : mapping of int to MeasuredField
         After how many layers which field, from few to many.
+
+    Raises
+    ------
+    ValueError
+        If there is no field.
     """
+    if not fields:
+        raise ValueError(f"fields={fields!r} must hold at least one field")
     ratio = image.shape[-1] / image.shape[-2]
     tall = 4.2
     left = tall * ratio + 1.0

@@ -221,6 +221,15 @@ def test_what_multiplies_nothing_has_no_cost_or_time_to_show():
 def test_nothing_is_not_shown():
     with pytest.raises(ValueError, match="nothing to show"):
         show_maps({})
+    with pytest.raises(ValueError, match="fields={}"):
+        show_growth(CAT, {})
+
+
+def test_the_field_of_weights_that_are_zero_is_shown_without_heat():
+    layer = nn.Conv2d(1, 1, 11)
+    nn.init.zeros_(layer.weight)
+    field = measure_receptive_field(layer, (1, 61, 61))
+    assert "sees 121 of 121" in show_field(CAT, field).alt
 
 
 def test_a_product_of_maps_has_a_cost_without_weights():
