@@ -113,6 +113,8 @@ def draw_cloud(
             va="center",
             fontsize=LABEL,
             color=INK,
+            zorder=2.5,  # over lines, under dots
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1},
             arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 5},
         )
     return ax

@@ -28,8 +28,9 @@ class Explorer:
     Parameters
     ----------
     draw : callable
-        ``draw(**values, figure=None) -> Picture``. Pure: the same values give the same picture,
-        whichever figure it is drawn over. The defaults of its arguments are where controls start.
+        ``draw(**values) -> Picture``. Pure: the same values give the same picture. One that also
+        takes ``figure`` is handed the last figure to be drawn over, which is quicker. The defaults
+        of its arguments are where controls start.
     **choices : range, list, tuple or mapping
         For each control the values that it offers: a range becomes a slider, up to four values
         become buttons, more become a slider if they are rising numbers and a menu if not. A
@@ -42,17 +43,17 @@ class Explorer:
     """
 
     def __init__(self, draw: Callable[..., Picture], **choices: Iterable | Mapping[str, object]) -> None:
-        self._draw = draw
+        parameters = inspect.signature(draw).parameters
+        self._draw_over = draw if "figure" in parameters else lambda figure=None, **values: draw(**values)
         self.choices = {name: _labelled(name, values) for name, values in choices.items()}
         self._sliders = {name for name, values in choices.items() if _is_scale(values)}
         self._starts = {}
-        parameters = inspect.signature(draw).parameters
         for name, offered in self.choices.items():
             values = list(offered.values())
             start = parameters[name].default if name in parameters else None
             self._starts[name] = start if start in values else values[0]
         self._controls = self._new_controls()
-        self._picture = draw(**self.values)
+        self._picture = self._draw_over(**self.values)
         self._image = widgets.Image(format="jpeg", layout=_picture_layout())
         self._caption = widgets.HTML()
         self._show()
@@ -68,7 +69,7 @@ class Explorer:
     @property
     def picture(self) -> Picture:
         """What is shown now, on a figure of its own."""
-        return self._draw(**self.values)
+        return self._draw_over(**self.values)
 
     @property
     def sentence(self) -> str:
@@ -128,7 +129,7 @@ class Explorer:
         figure = None
         leaves = []
         for values in product(*(offered.values() for offered in kept.values())):
-            picture = self._draw(**dict(zip(kept, values, strict=True)), figure=figure)
+            picture = self._draw_over(**dict(zip(kept, values, strict=True)), figure=figure)
             figure = picture.figure
             image = widgets.Image(value=picture.encode("jpeg"), format="jpeg", layout=_picture_layout())
             leaves.append(widgets.VBox([image, widgets.HTML(as_html(picture.alt))]))
@@ -163,7 +164,7 @@ class Explorer:
         return controls
 
     def _redraw(self, _change: object) -> None:
-        self._picture = self._draw(**self.values, figure=self._picture.figure)
+        self._picture = self._draw_over(**self.values, figure=self._picture.figure)
         self._show()
 
     def _show(self) -> None:

@@ -52,6 +52,17 @@ def test_rising_whole_numbers_get_a_slider(values, kind):
     assert isinstance(controls["dilation"], kind)
 
 
+def test_a_drawing_that_takes_no_figure_is_moved_all_the_same():
+    def plain(dilation):
+        return show_dilation(CAT, dilation=dilation)
+
+    explorer = Explorer(plain, dilation=range(1, 4))
+    assert "dilation 3:" in explorer.set(dilation=3).sentence
+    assert "dilation 3:" in explorer.picture.alt
+    if hasattr(widgets, "Stack"):
+        assert explorer.kernel_free(dilation=[1, 2])
+
+
 def test_controls_start_at_the_defaults_of_the_drawing(explorer):
     assert explorer.values == {"dilation": 2, "kernel_size": 3, "padding": "valid", "kernel": "Sobel x"}
 

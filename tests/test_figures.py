@@ -221,7 +221,7 @@ def test_what_multiplies_nothing_has_no_cost_or_time_to_show():
 def test_nothing_is_not_shown():
     with pytest.raises(ValueError, match="nothing to show"):
         show_maps({})
-    with pytest.raises(ValueError, match="fields={}"):
+    with pytest.raises(ValueError, match=r"fields=\{\}"):
         show_growth(CAT, {})
 
 

@@ -128,7 +128,9 @@ def _draw_column(ax: Axes, title: str, values: Mapping[str, float], form: str) -
     """Horizontal bars in the rows of :func:`_draw_accuracies`, each with its number above the end."""
     for row, (name, value) in enumerate(values.items()):
         ax.barh(row, value, height=0.3, color=CONVOLUTIONS[name])
-        ax.text(0, row - 0.2, form.format(value), va="bottom", fontsize=SMALL, color=INK)
+        ax.annotate(
+            form.format(value), (0, row - 0.2), (4, 0), "data", "offset points", fontsize=SMALL, color=INK
+        )
     ax.set(xlim=(0, 1.05 * max(values.values())), ylim=(len(values) - 0.45, -0.75))
     frame(ax, title)
     for side, spine in ax.spines.items():
