@@ -13,14 +13,12 @@ from matplotlib.colors import to_rgb
 from matplotlib.ticker import AutoLocator, LogLocator, NullLocator
 
 from convlab.costs import Cost
-from convlab.picture import CONVOLUTIONS, EMPTY, INK, LABEL, MUTED, SMALL, frame
-
-OTHERS = {"linear": MUTED, "others": EMPTY}
+from convlab.picture import CONVOLUTIONS, EMPTY, INK, LABEL, MUTED, SMALL, frame, thin_sides
 
 
 def colour_of(kind: str) -> str:
     """The colour of a kind of convolution, or of what is none."""
-    return CONVOLUTIONS.get(kind, OTHERS.get(kind, MUTED))
+    return CONVOLUTIONS.get(kind, EMPTY if kind == "others" else MUTED)
 
 
 def draw_layers(ax: Axes, cost: Cost, title: str = "") -> Axes:
@@ -43,9 +41,7 @@ def _plain(ax: Axes, xlabel: str = "", ylabel: str = "") -> Axes:
     ax.tick_params(labelsize=SMALL, length=3, color=MUTED)
     ax.set_xlabel(xlabel, fontsize=LABEL)
     ax.set_ylabel(ylabel, fontsize=LABEL)
-    for side, spine in ax.spines.items():
-        spine.set(edgecolor=MUTED, linewidth=1, visible=side in ("left", "bottom"))
-    return ax
+    return thin_sides(ax, "left", "bottom")
 
 
 def draw_shares(ax: Axes, rows: Mapping[str, Mapping[str, float]], title: str = "") -> Axes:

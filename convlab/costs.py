@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 from torch.utils.module_tracker import ModuleTracker
 
 from convlab.arithmetic import ConvSpec
-from convlab.running import Watcher, empty_image, image_shape, run_watched, stand_ins
+from convlab.running import Watcher, empty_image, image_shape, run_watched, stand_ins, tensors_in
 
 MOST_ROWS = 12
 
@@ -128,9 +127,10 @@ def cost(module: nn.Module, input_shape: tuple[int, ...]) -> Cost:
     """Parameters, weights, multiply-adds and bytes moved of any module, for one image.
 
     The module runs once and is left as it was. One that has no memory, built under ``with
-    torch.device("meta")``, runs with zeros in place of its parameters. Multiply-adds are those of torch's own
-    ``flop_counter``, halved: convolutions and matrix products, however they are called. Unlike a
-    layer's ``macs``, ``bytes`` also counts what multiplies nothing: norms, activations, sums.
+    torch.device("meta")``, runs with zeros in place of its parameters. Multiply-adds are those of
+    torch's own ``flop_counter``, halved: convolutions, matrix products and attention, however they
+    are called; what torch does in one piece with none of these (an LSTM, ``nn.Bilinear``) counts
+    none. ``bytes`` also counts what multiplies nothing: norms, activations, sums.
 
     Parameters
     ----------
@@ -206,8 +206,7 @@ class _Meter(Watcher):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         output = _without_arithmetic(func, args, kwargs)
-        inputs = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        outputs = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
+        inputs, outputs = tensors_in((args, kwargs)), tensors_in(output)
         parameters = [self._parameter_of.get(id(tensor)) for tensor in inputs]
         if parameters and all(p is not None and p is parameters[0] for p in parameters):
             self._parameter_of |= dict.fromkeys(map(id, outputs), parameters[0])

@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from convlab.arithmetic import ConvSpec
-from convlab.picture import EMPTY, INK, INPUT, KERNEL, LABEL, MUTED, OUTPUT, SMALL, TITLE, frame
+from convlab.picture import EMPTY, INK, INPUT, KERNEL, LABEL, MUTED, OUTPUT, SMALL, TITLE, frame, thin_sides
 from convlab.reach import MeasuredField
 
 DIVERGING = "PuOr_r"  # negative purple, positive orange: safe for every common colour blindness
@@ -308,6 +308,4 @@ def draw_growth(
     ax.set_yticks(powers, map(str, powers), fontsize=LABEL)
     ax.minorticks_off()
     ax.set_xlabel("layers", fontsize=LABEL, labelpad=2)
-    for spine in ax.spines.values():
-        spine.set(edgecolor=MUTED, linewidth=1)
-    return ax
+    return thin_sides(ax)

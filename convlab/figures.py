@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from convlab.arithmetic import ConvSpec
-from convlab.charts import draw_cloud, draw_layers, draw_shares
+from convlab.charts import colour_of, draw_cloud, draw_layers, draw_shares
 from convlab.costs import Cost
 from convlab.drawing import (
     draw_bars,
@@ -27,7 +27,18 @@ from convlab.drawing import (
     draw_support,
     times,
 )
-from convlab.picture import CONVOLUTIONS, EMPTY, INK, KERNEL, MUTED, TITLE, Picture, blank, side_by_side
+from convlab.picture import (
+    CONVOLUTIONS,
+    EMPTY,
+    INK,
+    KERNEL,
+    MUTED,
+    TITLE,
+    Picture,
+    blank,
+    photo_and_curve,
+    side_by_side,
+)
 from convlab.reach import MeasuredField
 from convlab.timing import Timing
 
@@ -115,11 +126,7 @@ def show_growth(
     """
     if not fields:
         raise ValueError(f"fields={fields!r} must hold at least one field")
-    ratio = image.shape[-1] / image.shape[-2]
-    tall = 4.2
-    left = tall * ratio + 1.0
-    boxes = {"photo": (0.2, 0.65, tall * ratio, tall), "growth": (left, 0.65, 10.8 - left, tall)}
-    figure, axes = blank(figure, (11, tall + 1.15), boxes)
+    figure, axes = photo_and_curve(figure, image.shape[-1] / image.shape[-2])
     *_, last = fields
     draw_nested(axes["photo"], image, list(fields.values()), f"fields after {min(fields)} to {last} layers")
     sizes = [field.size[0] for field in fields.values()]
@@ -183,7 +190,7 @@ def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -
     figure, axes = blank(figure, (11, 5), boxes)
     first = next(iter(timings.values()))
     kinds = [name if name in CONVOLUTIONS else _leading(timing.cost) for name, timing in timings.items()]
-    colours = [CONVOLUTIONS.get(kind, MUTED) for kind in kinds]
+    colours = [colour_of(kind) for kind in kinds]
     shares, speeds = {}, {}
     for name, timing in timings.items():
         label = f"{name}  {1000 * timing.median:.3g} ms"

@@ -119,11 +119,28 @@ def side_by_side(
     return blank(figure, (width, head + height + foot), boxes)
 
 
-def frame(ax: Axes, title: str, colour: str = INK) -> Axes:
+def photo_and_curve(figure: Figure | None, ratio: float) -> tuple[Figure, dict[str, Axes]]:
+    """Axes "photo", `ratio` times as wide as high, and "growth", a chart with room for its ticks."""
+    tall = 4.2
+    left = tall * ratio + 1.0
+    boxes = {"photo": (0.2, 0.65, tall * ratio, tall), "growth": (left, 0.65, 10.8 - left, tall)}
+    return blank(figure, (11, tall + 1.15), boxes)
+
+
+def frame(
+    ax: Axes, title: str, colour: str = INK, *, size: float = TITLE, pad: float = 7, linewidth: float = 2
+) -> Axes:
     """A title and a frame in the colour of what the axes show; no ticks."""
-    ax.set_title(title, fontsize=TITLE, color=colour, pad=7)
+    ax.set_title(title, fontsize=size, color=colour, pad=pad)
     ax.set_xticks([])
     ax.set_yticks([])
     for spine in ax.spines.values():
-        spine.set(edgecolor=colour, linewidth=2)
+        spine.set(edgecolor=colour, linewidth=linewidth)
+    return ax
+
+
+def thin_sides(ax: Axes, *sides: str) -> Axes:
+    """A chart's frame: thin and grey on these sides ("left", "bottom" …), or on all; no others."""
+    for side, spine in ax.spines.items():
+        spine.set(edgecolor=MUTED, linewidth=1, visible=not sides or side in sides)
     return ax

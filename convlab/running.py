@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 
 class Watcher(TorchDispatchMode):
@@ -14,6 +15,11 @@ class Watcher(TorchDispatchMode):
     def _should_skip_dynamo(cls) -> bool:
         # torch would load its whole compiler (80 MB, a second) only to switch it off in here.
         return False
+
+
+def tensors_in(value: object) -> list[Tensor]:
+    """The tensors among arguments or results, however deep in lists, tuples and dicts."""
+    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
 
 
 def image_shape(input_shape: tuple[int, ...]) -> tuple[int, int, int, int]:

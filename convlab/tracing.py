@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_map
 
-from convlab.running import Watcher
+from convlab.running import Watcher, tensors_in
 
 Place = tuple[int, int]
 Step = tuple[int | Fraction, int | Fraction]
@@ -91,8 +91,7 @@ class Tape(Watcher):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         output = func(*args, **kwargs)
-        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        outputs = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
+        tensors, outputs = tensors_in((args, kwargs)), tensors_in(output)
         if func.is_view:
             self.views |= {id(t): t for t in (*tensors, *outputs)}
         sources = [t for t in tensors if id(t) in self.grids]
@@ -265,7 +264,7 @@ def _by_gradient(operation: _Operation, marks: list) -> Iterator[tuple[Tensor, T
     arguments = {name: tree_map(real, value) for name, value in operation.arguments.items()}
     arguments.pop("device", None)
     with torch.enable_grad():
-        outputs = [leaf for leaf in tree_leaves(operation.function(**arguments)) if isinstance(leaf, Tensor)]
+        outputs = tensors_in(operation.function(**arguments))
         # A scalar, since torch loads sympy (30 MB) when it is handed the gradient to start from.
         total = sum((out * mark).sum() for out, mark in zip(outputs, marks, strict=True) if mark is not None)
     gradients = torch.autograd.grad(total, list(stand_ins.values()), allow_unused=True)

@@ -16,7 +16,7 @@ from convlab.drawing import draw_map, times
 from convlab.images import check_photo
 from convlab.kernels import KERNELS
 from convlab.kernels import kernel as named_kernel
-from convlab.picture import CONVOLUTIONS, INK, LABEL, MUTED, Picture, blank, frame
+from convlab.picture import CONVOLUTIONS, INK, LABEL, Picture, blank, frame, thin_sides
 from convlab.reach import measure_receptive_field
 from convlab.timing import Timing
 from convlab.training import alternatives
@@ -163,9 +163,7 @@ def _draw_shares(
             ax.text(middle, value + 0.03 * most, f"{value:.0f} %", ha="center", fontsize=LABEL, color=INK)
     ax.set(xlim=(0, ax.convlab_box[2]), ylim=(0, 1.22 * most))
     frame(ax, "")
-    for side in ("top", "left", "right"):
-        ax.spines[side].set_visible(False)
-    ax.spines["bottom"].set(edgecolor=MUTED, linewidth=1)
+    thin_sides(ax, "bottom")
     label = "solid: multiply-adds"
     label += f"; hatched: time, {threads} thread{'s' * (threads > 1)}; in % of ordinary" if measured else ""
     ax.set_xlabel(label, fontsize=LABEL, color=INK, labelpad=4)

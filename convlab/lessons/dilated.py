@@ -23,7 +23,7 @@ from convlab.drawing import (
 )
 from convlab.images import check_photo
 from convlab.kernels import kernel as named_kernel
-from convlab.picture import CONVOLUTIONS, INK, OUTPUT, Picture, blank, side_by_side
+from convlab.picture import CONVOLUTIONS, INK, OUTPUT, Picture, photo_and_curve, side_by_side
 from convlab.reach import MeasuredField, measure_receptive_field
 
 
@@ -182,11 +182,7 @@ def show_depth(
         for name, rates in families.items()
     }
     height, width = image.shape[-2:]
-    tall = 4.2
-    boxes = {"photo": (0.2, 0.65, tall * width / height, tall)}
-    left = boxes["photo"][2] + 1.0
-    boxes["growth"] = (left, 0.65, 10.8 - left, tall)
-    figure, axes = blank(figure, (11, tall + 1.15), boxes)
+    figure, axes = photo_and_curve(figure, width / height)
     photo = draw_photo(axes["photo"], image, f"depth {depth}, kernel {kernel_size}×{kernel_size}", colour=INK)
     for values, colour in zip(sizes.values(), colours, strict=True):
         side = values[depth - 1]

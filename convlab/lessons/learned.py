@@ -30,6 +30,7 @@ from convlab.picture import (
     blank,
     frame,
     side_by_side,
+    thin_sides,
 )
 from convlab.training import Patches
 
@@ -119,9 +120,7 @@ def _draw_accuracies(ax: Axes, accuracies: Mapping[str, Sequence[float]], chance
     ax.set_yticks(range(len(accuracies)), list(accuracies), fontsize=LABEL)
     ax.yaxis.set_minor_locator(NullLocator())
     ax.tick_params(length=0)
-    for side, spine in ax.spines.items():
-        spine.set(edgecolor=MUTED, linewidth=1, visible=side == "bottom")
-    return ax
+    return thin_sides(ax, "bottom")
 
 
 def _draw_column(ax: Axes, title: str, values: Mapping[str, float], form: str) -> Axes:
@@ -133,9 +132,7 @@ def _draw_column(ax: Axes, title: str, values: Mapping[str, float], form: str) -
         )
     ax.set(xlim=(0, 1.05 * max(values.values())), ylim=(len(values) - 0.45, -0.75))
     frame(ax, title)
-    for side, spine in ax.spines.items():
-        spine.set(edgecolor=MUTED, linewidth=1, visible=side == "left")
-    return ax
+    return thin_sides(ax, "left")
 
 
 def _largest(maps: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from convlab.images import COLOURS, check_photo
 from convlab.kernels import COLOUR_KERNELS
 from convlab.kernels import kernel as named_kernel
 from convlab.picture import CONVOLUTIONS as HUE
-from convlab.picture import INK, INPUT, KERNEL, LABEL, MUTED, OUTPUT, SMALL, TITLE, Picture, blank
+from convlab.picture import INK, INPUT, KERNEL, LABEL, MUTED, OUTPUT, SMALL, TITLE, Picture, blank, thin_sides
 
 POINTWISE_INK = "#9A6700"  # the same orange, dark enough for words
 Box = tuple[float, float, float, float]
@@ -236,5 +236,4 @@ def _draw_ratios(ax: Axes, kernel_size: int, out_channels: int, ratio: float) ->
     ax.set_yticks(shares, map(str, shares), fontsize=LABEL)
     ax.minorticks_off()
     ax.set_xlabel("output channels", fontsize=LABEL, labelpad=2)
-    for spine in ax.spines.values():
-        spine.set(edgecolor=MUTED, linewidth=1)
+    thin_sides(ax)

@@ -19,8 +19,9 @@ from convlab.drawing import DIVERGING, draw_photo
 from convlab.images import COLOURS, check_photo
 from convlab.kernels import COLOUR_KERNELS
 from convlab.kernels import kernel as named_kernel
-from convlab.picture import CONVOLUTIONS, INK, KERNEL, LABEL, MUTED, OUTPUT, SMALL, Picture, blank
+from convlab.picture import CONVOLUTIONS, INK, KERNEL, LABEL, MUTED, OUTPUT, SMALL, Picture, blank, frame
 
+SMALLER = {"size": LABEL, "pad": 5, "linewidth": 1.5}  # the frames of many panels
 FILTERS = (
     "one edge, four colours",
     "sharpen, four strengths",
@@ -137,21 +138,13 @@ def show_separable_fit(
     titles = (f"output {output}, ordinary", "separable", f"difference: {map_error:.0%}")
     for name, title, values in zip(shown[1:], titles, (*outputs, missed), strict=True):
         axes[name].imshow(values.numpy(), **greys)
-        _edge(axes[name], title, OUTPUT)
+        frame(axes[name], title, OUTPUT, **SMALLER)
     return Picture(
         figure,
         f"Four filters, “{kernels}”: {wanted.numel()} weights. The nearest separable convolution with depth "
         f"multiplier {depth_multiplier} has {cost} and misses their kernels by {error:.0%}, output {output} "
         f"on this photo by {map_error:.0%}.",
     )
-
-
-def _edge(ax: Axes, title: str, colour: str) -> None:
-    ax.set_title(title, fontsize=LABEL, color=colour, pad=5)
-    ax.set_xticks([])
-    ax.set_yticks([])
-    for spine in ax.spines.values():
-        spine.set(edgecolor=colour, linewidth=1.5)
 
 
 def _draw_filters(ax: Axes, weights: Tensor, title: str, limit: float, chosen: int) -> None:
@@ -164,13 +157,13 @@ def _draw_filters(ax: Axes, weights: Tensor, title: str, limit: float, chosen: i
     ax.imshow(plane, interpolation="nearest", aspect="auto", **shades)
     height, width = plane.shape
     ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-    _edge(ax, title, KERNEL)
+    frame(ax, title, KERNEL, **SMALLER)
     step = (height + 1) / len(weights)
     ax.set_yticks([step * (place + 0.5) - 1 for place in range(4)], range(1, 5), fontsize=LABEL)
     ax.set_xticks([step * (place + 0.5) - 1 for place in range(3)], COLOURS, fontsize=SMALL)
     ax.tick_params(length=0, pad=5)
-    frame = {"fill": False, "edgecolor": INK, "linewidth": 3, "clip_on": False}
-    ax.add_patch(Rectangle((-1, step * (chosen - 1) - 1), width + 1, step, **frame))
+    style = {"fill": False, "edgecolor": INK, "linewidth": 3, "clip_on": False}
+    ax.add_patch(Rectangle((-1, step * (chosen - 1) - 1), width + 1, step, **style))
 
 
 def _draw_errors(ax: Axes, errors: Sequence[float], costs: Sequence[int], chosen: int, ordinary: int) -> None:
@@ -184,7 +177,7 @@ def _draw_errors(ax: Axes, errors: Sequence[float], costs: Sequence[int], chosen
         ax.text(error + 0.02, place, f"{error:.0%}", va="center", fontsize=LABEL, color=INK)
     ax.set(xlim=(0, 1.1), ylim=(len(errors) - 0.5, -0.5))
     names = [f"×{multiplier}: {cost} weights" for multiplier, cost in enumerate(costs, start=1)]
-    _edge(ax, f"error (ordinary: {ordinary} weights)", INK)
+    frame(ax, f"error (ordinary: {ordinary} weights)", **SMALLER)
     ax.set_yticks(range(len(names)), names, fontsize=SMALL)
     ax.tick_params(length=0)
     for side in ("top", "right", "bottom"):
