@@ -124,6 +124,33 @@ def _output(output_type, **fields):
     return lambda nb: nb.cells[2].outputs.append(new_output(output_type, **fields))
 
 
+def counted(path) -> dict[str, int]:
+    """Minutes, questions and exercises of a lesson, from its cells."""
+    cells = nbformat.read(path, as_version=4).cells
+    exercises = next(cell.source for cell in cells if cell.source.startswith("## Try it yourself"))
+    return {
+        "minutes": int(re.search(r"In about (\d+) minutes", cells[0].source)[1]),
+        "questions": sum(len(re.findall(r"^Question\(", cell.source, re.MULTILINE)) for cell in cells),
+        "exercises": len(re.findall(r"^\d\. ", exercises, re.MULTILINE)),
+    }
+
+
+def test_the_map_of_the_course_says_of_each_lesson_what_is_true():
+    text = (ROOT / "notebooks" / "README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| \[.*?\]\((\S+\.ipynb)\) \|.*?\| (\d+) \|", text, re.MULTILINE))
+    lessons = {path.name: counted(path) for path in NOTEBOOKS}
+    assert {name: int(minutes) for name, minutes in rows.items()} == {
+        name: found["minutes"] for name, found in lessons.items()
+    }
+    questions = [found["questions"] for found in lessons.values()]
+    assert "Six notebooks" in text
+    assert len(lessons) == 6
+    assert "four to six questions (05 has ten) and three to five exercises" in text
+    assert questions[-1] == 10
+    assert all(4 <= number <= 6 for number in questions[:-1])
+    assert all(3 <= found["exercises"] <= 5 for found in lessons.values())
+
+
 BREAKAGES = {
     "a count is missing": (lambda nb: nb.cells[2].update(execution_count=None), "1…n"),
     "a count is skipped": (lambda nb: nb.cells[2].update(execution_count=3), "1…n"),
