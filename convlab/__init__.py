@@ -8,24 +8,24 @@ from importlib import import_module
 
 _HOMES = {
     "arithmetic": "ConvSpec ReceptiveField hdc_distances receptive_field tap_offsets",
-    "costs": "Cost LayerCost cost",
-    "exercises": "Question",
-    "explorers": "Explorer",
-    "figures": "show_cost show_costs show_field show_growth show_kernels show_maps show_photo show_times",
+    "measure.costs": "Cost LayerCost cost",
+    "explore.questions": "Question",
+    "explore.explorers": "Explorer",
+    "pictures.figures": (
+        "show_cost show_costs show_field show_growth show_kernels show_maps show_photo show_times"
+    ),
     "images": "PHOTOS photo",
     "kernels": "KERNELS kernel",
-    "lessons.comparison": "filter_bank show_five",
+    "lessons.choosing": "filter_bank show_features show_five show_learned_kernels show_patches show_training",
     "lessons.dilated": "show_depth show_dilation show_rates",
     "lessons.grouped": "lift show_connectivity show_groups show_poke",
-    "lessons.learned": "show_features show_learned_kernels show_patches show_training",
     "lessons.pointwise": "MIXES mix_matrix show_bottleneck show_collapse show_mix show_weighted_sum",
-    "lessons.separable": "show_cost_ratio show_two_steps",
-    "lessons.separable_fit": "show_separable_fit",
+    "lessons.separable": "show_cost_ratio show_separable_fit show_two_steps",
     "lessons.standard": "show_channel_sum show_gallery show_reach show_steps show_window",
     "networks": "aspp context_module mobilenet_v1 resnet50 resnext50 resnext_block vgg16",
-    "picture": "Picture",
-    "reach": "MeasuredField measure_receptive_field",
-    "timing": "Timing measure_time",
+    "pictures.page": "Picture",
+    "measure.reach": "MeasuredField measure_receptive_field",
+    "measure.timing": "Timing measure_time",
     "training": "Patches alternatives cut_patches small_network",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}

@@ -7,40 +7,10 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
+from convlab.checks import Pair, check_pair, check_whole
+
 if TYPE_CHECKING:
     from torch import nn
-
-Pair = tuple[int, int]
-
-
-def whole(name: str, value: object, least: int, most: int | None = None) -> int:
-    """The value, if it is a whole number of at least `least`, and of at most `most` if there is one.
-
-    Raises
-    ------
-    ValueError
-        With `name` and `value`, if it is not.
-    """
-    limits = f"of at least {least}" if most is None else f"from {least} to {most}"
-    too_large = most is not None and isinstance(value, int) and value > most
-    if isinstance(value, bool) or not isinstance(value, int) or value < least or too_large:
-        raise ValueError(f"{name}={value!r} must be a whole number {limits}")
-    return value
-
-
-def pair(name: str, value: object, least: int) -> Pair:
-    """One whole number for both axes, or (height, width), as PyTorch reads it.
-
-    Raises
-    ------
-    ValueError
-        With `name` and `value`, if a number is not whole or smaller than `least`.
-    """
-    if not isinstance(value, (tuple, list)):
-        return (whole(name, value, least),) * 2
-    if len(value) != 2:
-        raise ValueError(f"{name}={value!r} must be one number or a pair (height, width)")
-    return tuple(whole(name, part, least) for part in value)
 
 
 @dataclass(frozen=True)
@@ -82,11 +52,11 @@ class ConvSpec:
 
     def __post_init__(self) -> None:
         for name in ("in_channels", "out_channels", "groups"):
-            whole(name, getattr(self, name), 1)
+            check_whole(name, getattr(self, name), 1)
         for name in ("kernel_size", "stride", "dilation"):
-            object.__setattr__(self, name, pair(name, getattr(self, name), 1))
+            object.__setattr__(self, name, check_pair(name, getattr(self, name), 1))
         if not isinstance(self.padding, str):
-            object.__setattr__(self, "padding", pair("padding", self.padding, 0))
+            object.__setattr__(self, "padding", check_pair("padding", self.padding, 0))
         elif self.padding not in ("same", "valid"):
             raise ValueError(f'padding={self.padding!r} must be numbers, "same" or "valid"')
         elif self.padding == "same" and self.stride != (1, 1):
@@ -149,7 +119,7 @@ class ConvSpec:
         ValueError
             If the padded input is smaller than the effective kernel.
         """
-        input_size = pair("input_size", input_size, 1)
+        input_size = check_pair("input_size", input_size, 1)
         padded = [n + sum(p) for n, p in zip(input_size, self.padding_amounts, strict=True)]
         reach = self.effective_kernel_size
         if padded[0] < reach[0] or padded[1] < reach[1]:
@@ -225,7 +195,7 @@ def receptive_field(specs: Iterable[ConvSpec]) -> tuple[ReceptiveField, ...]:
 def _rates(rates: Sequence[int]) -> tuple[int, ...]:
     if not rates:
         raise ValueError("rates is empty: give one dilation rate for each layer")
-    return tuple(whole("rates", rate, 1) for rate in rates)
+    return tuple(check_whole("rates", rate, 1) for rate in rates)
 
 
 def tap_offsets(rates: Sequence[int], kernel_size: int = 3) -> tuple[int, ...]:
@@ -233,7 +203,7 @@ def tap_offsets(rates: Sequence[int], kernel_size: int = 3) -> tuple[int, ...]:
 
     Offsets, in order, from the first pixel touched; a skipped number is a pixel never looked at.
     """
-    taps = range(whole("kernel_size", kernel_size, 1))
+    taps = range(check_whole("kernel_size", kernel_size, 1))
     layers = ([tap * rate for tap in taps] for rate in _rates(rates))
     return tuple(sorted({sum(chosen) for chosen in product(*layers)}))
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from convlab.arithmetic import pair
+from convlab.checks import check_pair
 
 PHOTOS = {
     "astronaut": "astronaut.png",
@@ -60,7 +60,7 @@ def photo(name: str, size: int | tuple[int, int] | None = None, *, channels: int
         raise ValueError(f"channels={channels!r} must be 1 (luma) or 3 (red, green, blue)")
     picture = _original(name).convert("L" if channels == 1 else "RGB")
     if size is not None:
-        picture = _fit(picture, *pair("size", size, 1))
+        picture = _fit(picture, *check_pair("size", size, 1))
     pixels = torch.from_numpy(np.array(picture)).reshape(*reversed(picture.size), channels)
     return pixels.permute(2, 0, 1)[None].to(torch.float32).div(255).contiguous()
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from convlab.arithmetic import ConvSpec, whole
+from convlab.arithmetic import ConvSpec
+from convlab.checks import check_whole
 
 
 def _conv(in_channels: int, out_channels: int, kernel_size: int, **options: int) -> nn.Sequential:
@@ -27,7 +28,7 @@ def _network(features: Iterable[nn.Module], channels: int, num_classes: int) -> 
         "features": nn.Sequential(*features),
         "pool": nn.AdaptiveAvgPool2d(1),
         "flatten": nn.Flatten(),
-        "classifier": nn.Linear(channels, whole("num_classes", num_classes, 1)),
+        "classifier": nn.Linear(channels, check_whole("num_classes", num_classes, 1)),
     }
     return nn.Sequential(OrderedDict(layers))
 
@@ -136,8 +137,8 @@ def resnet50(
     """
     if stride_on not in ("1x1", "3x3"):
         raise ValueError(f'stride_on={stride_on!r} must be "1x1" or "3x3"')
-    whole("width_per_group", width_per_group, 1)
-    whole("groups", groups, 1)
+    check_whole("width_per_group", width_per_group, 1)
+    check_whole("groups", groups, 1)
     channels = _thin(64, width)
     layers = [_conv(3, channels, 7, stride=2), nn.MaxPool2d(3, stride=2, padding=1)]
     for planes, blocks, first_stride in RESNET_50:
@@ -179,7 +180,7 @@ def resnext_block(cardinality: int, width: int, channels: int = 256) -> nn.Modul
     ----------
     Xie et al., 2017, table 2.
     """
-    inner = whole("cardinality", cardinality, 1) * whole("width", width, 1)
+    inner = check_whole("cardinality", cardinality, 1) * check_whole("width", width, 1)
     return _Bottleneck(channels, inner, channels, groups=cardinality)
 
 
@@ -210,12 +211,14 @@ def vgg16(width: float = 1.0, *, num_classes: int = 1000) -> nn.Sequential:
             out_channels = _thin(layer, width)
             features += [nn.Conv2d(channels, out_channels, 3, padding=1), nn.ReLU()]
             channels = out_channels
-    hidden = _thin(4096, width)
+    hidden, classes = _thin(4096, width), check_whole("num_classes", num_classes, 1)
     classifier = [nn.Linear(7 * 7 * channels, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()]
     layers = {
         "features": nn.Sequential(*features),
         "flatten": nn.Flatten(),
-        "classifier": nn.Sequential(*classifier, nn.Linear(hidden, whole("num_classes", num_classes, 1))),
+        "classifier": nn.Sequential(
+            *classifier, nn.Linear(hidden, check_whole("num_classes", num_classes, 1))
+        ),
     }
     return nn.Sequential(OrderedDict(layers))
 

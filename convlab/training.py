@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from convlab.arithmetic import ConvSpec, whole
+from convlab.arithmetic import ConvSpec
+from convlab.checks import check_whole
 from convlab.images import photo
 
 PARTS = ("train", "test")
@@ -27,7 +28,7 @@ def alternatives(
     ValueError
         For a value that no convolution can have, or an `out_channels` that 4 doesn't divide.
     """
-    if whole("out_channels", out_channels, 1) % 4:
+    if check_whole("out_channels", out_channels, 1) % 4:
         raise ValueError(f"out_channels={out_channels} must be a multiple of 4, for the bottleneck")
     narrow = out_channels // 4
 
@@ -75,8 +76,8 @@ def small_network(layer: Sequence[ConvSpec], classes: int, *, depth: int = 3, se
         If the layer is empty or changes the number of channels, so that it can't be repeated, or for a
         number of classes or layers that can't be.
     """
-    whole("classes", classes, 1)
-    whole("depth", depth, 0)
+    check_whole("classes", classes, 1)
+    check_whole("depth", depth, 0)
     if not layer or layer[0].in_channels != layer[-1].out_channels:
         raise ValueError(f"layer={layer!r} must give as many channels as it takes, to be repeated")
     channels = layer[0].in_channels
@@ -139,8 +140,8 @@ def cut_patches(names: Sequence[str], part: str, per_photo: int, *, size: int = 
     """
     if not names:
         raise ValueError("names is empty: give at least one photo")
-    whole("per_photo", per_photo, 1)
-    whole("size", size, 2)
+    check_whole("per_photo", per_photo, 1)
+    check_whole("size", size, 2)
     if part not in PARTS:
         raise ValueError(f"part={part!r} must be one of {', '.join(PARTS)}")
     random = torch.Generator().manual_seed(seed)

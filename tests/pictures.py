@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from convlab import Picture
-from convlab.picture import SMALL
+from convlab.pictures import palette
 
 
 def axes_of(picture: Picture) -> dict[str, Axes]:
@@ -56,7 +56,7 @@ def assert_readable(figure: Figure) -> None:
     page, boxes = figure.bbox, []
     for text in _texts(figure):
         said, box = text.get_text(), Text.get_window_extent(text)  # without the arrow of an annotation
-        assert text.get_fontsize() >= SMALL, said
+        assert text.get_fontsize() >= palette.SMALL, said
         assert page.x0 <= box.x0, said
         assert box.x1 <= page.x1, said
         assert page.y0 <= box.y0, said

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from convlab.arithmetic import ConvSpec, hdc_distances, receptive_field, tap_offsets, whole
-from convlab.reach import measure_receptive_field
+from convlab.arithmetic import ConvSpec, hdc_distances, receptive_field, tap_offsets
+from convlab.checks import check_whole
+from convlab.measure.reach import measure_receptive_field
 
 EVEN_SAME = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 KERNELS = [1, 3, (3, 5), 4, (2, 3)]
@@ -248,4 +249,4 @@ def test_a_convolution_knows_what_it_is_called(kind, spec):
 @pytest.mark.parametrize("value", [-1, 4, True, 2.0, "2", None])
 def test_a_number_out_of_range_is_refused_with_its_name(value):
     with pytest.raises(ValueError, match=f"depth={value!r} must be a whole number"):
-        whole("depth", value, 1, 3)
+        check_whole("depth", value, 1, 3)

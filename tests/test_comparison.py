@@ -26,7 +26,7 @@ from convlab import (
     show_training,
     small_network,
 )
-from convlab.lessons.comparison import FIVE
+from convlab.lessons.choosing import FIVE
 
 CAT = photo("cat", 48, channels=1)
 NETWORKS = {

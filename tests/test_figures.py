@@ -27,7 +27,7 @@ from convlab import (
     show_rates,
     show_times,
 )
-from convlab.picture import CONVOLUTIONS
+from convlab.pictures import palette
 
 CAT = photo("cat", 61, channels=1)
 SEPARABLE = nn.Sequential(nn.Conv2d(4, 4, 3, groups=4), nn.ReLU(), nn.Conv2d(4, 8, 1))
@@ -178,7 +178,7 @@ def test_a_cost_has_a_bar_for_each_layer_in_the_colour_of_its_kind():
     bars = axes_of(picture)["layers"].patches
     assert sum(bar.get_height() for bar in bars) == pytest.approx(100)
     colours = [matplotlib.colors.to_hex(bar.get_facecolor()).upper() for bar in bars]
-    assert colours == [CONVOLUTIONS["depthwise"], CONVOLUTIONS["pointwise"]]
+    assert colours == [palette.CONVOLUTIONS["depthwise"], palette.CONVOLUTIONS["pointwise"]]
     assert f"{found.macs:,} multiply-adds (depthwise 52.9%, pointwise 47.1%)" in picture.alt
     names = {text.get_text() for text in axes_of(picture)["shares"].texts}
     assert {"depthwise", "pointwise", "others"} <= names

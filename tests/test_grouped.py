@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from convlab import Explorer, kernel, lift, photo, show_connectivity, show_groups, show_poke
 from convlab.lessons.grouped import BETWEEN, CHANNELS
-from convlab.picture import CONVOLUTIONS, KERNEL
+from convlab.pictures import palette
 
 SMALL_PHOTO = photo("astronaut", 24)
 LEGAL = (1, 2, 3, 4, 6, 12)
@@ -94,7 +94,7 @@ def test_cost_and_wires_are_those_of_the_layer(groups):
     assert f"{144 // groups} of 144 wires, {1296 // groups:,} weights" in picture.alt
 
     wires = axes["wires"].collections[0]
-    assert tuple(wires.get_color()[0])[:3] == to_rgba(CONVOLUTIONS[kind])[:3]
+    assert tuple(wires.get_color()[0])[:3] == to_rgba(palette.CONVOLUTIONS[kind])[:3]
     drawn = {(int(top[0]), int(bottom[0])) for top, bottom in wires.get_segments()}
     matrix = np.asarray(axes["matrix"].images[0].get_array())
     assert drawn == {(source, output) for output, source in np.argwhere(matrix)}
@@ -128,7 +128,7 @@ def test_a_poke_moves_what_the_rule_says_and_nothing_else(groups, between):
     assert picture.alt.endswith(f"{len(reached)} of 12 outputs at the end ({listed}).")
     # The last row of dots and the row of changes tell the same.
     faces = axes_of(picture)["wires"].collections[-1].get_facecolors()
-    filled = {c for c, face in enumerate(faces) if tuple(face) == to_rgba(KERNEL)}
+    filled = {c for c, face in enumerate(faces) if tuple(face) == to_rgba(palette.KERNEL)}
     assert filled == reached
     tiles = np.asarray(axes_of(picture)["outputs"].images[0].get_array()).reshape(24, 12, 24)
     assert {c for c in range(12) if tiles[:, c, 1:-1].std() > 0} == reached

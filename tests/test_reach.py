@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from convlab.arithmetic import ConvSpec, receptive_field
-from convlab.reach import measure_receptive_field
+from convlab.measure.reach import measure_receptive_field
 
 EVEN_SAME = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 

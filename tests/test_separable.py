@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from convlab import Explorer, kernel, photo, show_cost_ratio, show_separable_fit, show_two_steps
 from convlab.kernels import COLOUR_KERNELS
-from convlab.lessons.separable_fit import FILTERS
+from convlab.lessons.separable import FILTERS
 
 CAT = photo("cat", 32)
 COFFEE = photo("coffee", (24, 32))

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from convlab import ConvSpec, measure_time
-from convlab.timing import LEAST_SECONDS
+from convlab.measure.timing import LEAST_SECONDS
 
 
 class Diary(nn.Module):

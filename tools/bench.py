@@ -38,7 +38,7 @@ import torch
 from ipywidgets import SelectionSlider, interact
 
 from convlab.arithmetic import ConvSpec
-from convlab.drawing import draw_footprint, draw_kernel, draw_map, draw_photo
+from convlab.pictures.drawings import draw_footprint, draw_kernel, draw_map, draw_photo
 from convlab.kernels import kernel
 
 image, weights = photo("cat", 128, channels=1), kernel("Sobel x", 3)

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.utils.flop_counter import FlopCounterMode
 
-from convlab.costs import cost
+from convlab.measure.costs import cost
+from convlab.measure.reach import measure_receptive_field
 from convlab.networks import mobilenet_v1, resnet50
-from convlab.reach import measure_receptive_field
 
 sys.path.append(str(Path(sys.prefix, "peers")))  # where `make bench` puts them
 

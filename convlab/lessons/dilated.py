@@ -8,8 +8,13 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from convlab.arithmetic import ConvSpec, hdc_distances, receptive_field, whole
-from convlab.drawing import (
+from convlab.arithmetic import ConvSpec, hdc_distances, receptive_field
+from convlab.checks import check_whole
+from convlab.images import check_photo
+from convlab.kernels import kernel as named_kernel
+from convlab.measure.reach import MeasuredField, measure_receptive_field
+from convlab.pictures import palette
+from convlab.pictures.drawings import (
     draw_footprint,
     draw_growth,
     draw_heat,
@@ -21,10 +26,7 @@ from convlab.drawing import (
     draw_support,
     times,
 )
-from convlab.images import check_photo
-from convlab.kernels import kernel as named_kernel
-from convlab.picture import CONVOLUTIONS, INK, OUTPUT, Picture, photo_and_curve, side_by_side
-from convlab.reach import MeasuredField, measure_receptive_field
+from convlab.pictures.page import Picture, photo_and_curve, side_by_side
 
 
 def show_dilation(
@@ -66,7 +68,7 @@ def show_dilation(
     draw_kernel(axes["kernel"], weights, dilation)
     draw_map(axes["output"], output, within=size)
     place = [(whole - part) / 2 + at for whole, part, at in zip(size, output.shape[-2:], middle, strict=True)]
-    axes["output"].plot(*place[::-1], "s", color=OUTPUT, markersize=8, markeredgecolor="white")
+    axes["output"].plot(*place[::-1], "s", color=palette.OUTPUT, markersize=8, markeredgecolor="white")
     return Picture(
         figure,
         f"{kernel}, {times(spec.kernel_size)} with dilation {dilation}: {spec.num_weights} weights "
@@ -170,20 +172,22 @@ def show_depth(
     ValueError
         For another depth, or a size that no kernel has.
     """
-    whole("depth", depth, 1, DEPTHS)
+    check_whole("depth", depth, 1, DEPTHS)
     families = {
         "rate 1": [1] * DEPTHS,
         "rate 2": [2] * DEPTHS,
         "rates 1, 2, 4 …": [2**layer for layer in range(DEPTHS)],
     }
-    colours = (CONVOLUTIONS["ordinary"], CONVOLUTIONS["dilated"], "#1F6FA3")
+    colours = (palette.CONVOLUTIONS["ordinary"], palette.CONVOLUTIONS["dilated"], "#1F6FA3")
     sizes = {
         name: [layer.size[0] for layer in receptive_field(_stack(rates, kernel_size))]
         for name, rates in families.items()
     }
     height, width = image.shape[-2:]
     figure, axes = photo_and_curve(figure, width / height)
-    photo = draw_photo(axes["photo"], image, f"depth {depth}, kernel {kernel_size}×{kernel_size}", colour=INK)
+    photo = draw_photo(
+        axes["photo"], image, f"depth {depth}, kernel {kernel_size}×{kernel_size}", colour=palette.INK
+    )
     for values, colour in zip(sizes.values(), colours, strict=True):
         side = values[depth - 1]
         draw_outline(photo, (height - side) / 2, (width - side) / 2, (side, side), colour, zorder=1)

@@ -15,25 +15,14 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from convlab.arithmetic import ConvSpec, whole
-from convlab.drawing import draw_bars, times
+from convlab.arithmetic import ConvSpec
+from convlab.checks import check_whole
 from convlab.images import check_photo
 from convlab.kernels import COLOUR_KERNELS
 from convlab.kernels import kernel as named_kernel
-from convlab.picture import (
-    CONVOLUTIONS,
-    EMPTY,
-    INK,
-    INPUT,
-    KERNEL,
-    LABEL,
-    MUTED,
-    OUTPUT,
-    SMALL,
-    TITLE,
-    Picture,
-    blank,
-)
+from convlab.pictures import palette
+from convlab.pictures.drawings import draw_bars, times
+from convlab.pictures.page import Picture, blank
 
 # The channels that a photo is lifted to, four of a kind.
 KINDS = ("colour", "edges", "details")
@@ -135,38 +124,38 @@ def _draw_wires(ax: Axes, stages: Sequence[np.ndarray], moved: Sequence[np.ndarr
         for output, source in np.argwhere(wired):
             ends = [(source + 0.5, levels - stage), (output + 0.5, levels - stage - 1)]
             (strong if sources[source] else faint).append(ends)
-    ax.add_collection(LineCollection(faint, colors=MUTED, linewidths=1, alpha=0.55), autolim=False)
-    ax.add_collection(LineCollection(strong, colors=KERNEL, linewidths=2.2, alpha=0.9), autolim=False)
+    ax.add_collection(LineCollection(faint, colors=palette.MUTED, linewidths=1, alpha=0.55), autolim=False)
+    ax.add_collection(LineCollection(strong, colors=palette.KERNEL, linewidths=2.2, alpha=0.9), autolim=False)
     x = np.arange(CHANNELS) + 0.5
     for level, on in zip(range(levels, -1, -1), active, strict=True):
-        edge = {levels: INPUT, 0: OUTPUT}.get(level, MUTED)
-        face = [KERNEL if here else "white" for here in on]
+        edge = {levels: palette.INPUT, 0: palette.OUTPUT}.get(level, palette.MUTED)
+        face = [palette.KERNEL if here else "white" for here in on]
         ax.scatter(x, [level] * CHANNELS, s=19**2, c=face, edgecolors=edge, linewidths=2, zorder=3)
         for channel, here in enumerate(on):
-            style = {"color": "white", "weight": "bold"} if here else {"color": INK}
-            place = {"ha": "center", "va": "center_baseline", "fontsize": SMALL, "zorder": 4}
+            style = {"color": "white", "weight": "bold"} if here else {"color": palette.INK}
+            place = {"ha": "center", "va": "center_baseline", "fontsize": palette.SMALL, "zorder": 4}
             ax.text(channel + 0.5, level, str(channel), **place, **style)
     ax.set(xlim=(0, CHANNELS), ylim=(-0.35, levels + 0.35))
     ax.set_axis_off()
     return ax
 
 
-def _label(ax: Axes, text: str, y: float, colour: str = INK) -> None:
+def _label(ax: Axes, text: str, y: float, colour: str = palette.INK) -> None:
     """A label to the left of a row, at height `y` of the axes' data."""
-    ax.text(-0.12, y, text, ha="right", va="center", fontsize=LABEL, color=colour, linespacing=1.25)
+    ax.text(-0.12, y, text, ha="right", va="center", fontsize=palette.LABEL, color=colour, linespacing=1.25)
 
 
 def _label_kinds(ax: Axes) -> None:
     for number, kind in enumerate(KINDS):
         first = 4 * number
         text = f"{kind}: {first}–{first + 3}"
-        ax.text(first + 2, 1.1, text, ha="center", va="bottom", fontsize=LABEL, color=INPUT)
+        ax.text(first + 2, 1.1, text, ha="center", va="bottom", fontsize=palette.LABEL, color=palette.INPUT)
 
 
 def _draw_matrix(ax: Axes, wired: np.ndarray, title: str) -> Axes:
     """Outputs (rows) by inputs (columns): filled where a wire is."""
     rows, columns = wired.shape
-    shades = ListedColormap([EMPTY, KERNEL])
+    shades = ListedColormap([palette.EMPTY, palette.KERNEL])
     ax.imshow(wired, cmap=shades, vmin=0, vmax=1, interpolation="nearest", aspect="auto")
     lines = [[(-0.5, y - 0.5), (columns - 0.5, y - 0.5)] for y in range(1, rows)]
     lines += [[(x - 0.5, -0.5), (x - 0.5, rows - 0.5)] for x in range(1, columns)]
@@ -174,9 +163,9 @@ def _draw_matrix(ax: Axes, wired: np.ndarray, title: str) -> Axes:
     ax.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
     ax.set_xticks([])
     ax.set_yticks([])
-    ax.set_title(title, fontsize=TITLE, color=INK, pad=7)
-    ax.set_xlabel("input channel →", fontsize=LABEL, labelpad=4, color=INPUT)
-    ax.set_ylabel("← output channel", fontsize=LABEL, labelpad=4, color=OUTPUT)
+    ax.set_title(title, fontsize=palette.TITLE, color=palette.INK, pad=7)
+    ax.set_xlabel("input channel →", fontsize=palette.LABEL, labelpad=4, color=palette.INPUT)
+    ax.set_ylabel("← output channel", fontsize=palette.LABEL, labelpad=4, color=palette.OUTPUT)
     return ax
 
 
@@ -212,17 +201,17 @@ def show_groups(image: Tensor, *, groups: int = 3, figure: Figure | None = None)
         "multiply-adds": (7.75, 0.35, 3.15, 2.35),
     }
     figure, axes = blank(figure, (11, 6.65), boxes)
-    _draw_tiles(axes["inputs"], channels, INPUT)
-    _draw_tiles(axes["outputs"], layer(channels), OUTPUT)
+    _draw_tiles(axes["inputs"], channels, palette.INPUT)
+    _draw_tiles(axes["outputs"], layer(channels), palette.OUTPUT)
     wires = _draw_wires(axes["wires"], [wired])
-    colour = CONVOLUTIONS[spec.kind]
+    colour = palette.CONVOLUTIONS[spec.kind]
     wires.collections[0].set(color=colour, linewidth=1 + groups / 4, alpha=0.9)
     _label_kinds(axes["inputs"])
-    _label(axes["inputs"], "input\nchannels", 0.5, INPUT)
+    _label(axes["inputs"], "input\nchannels", 0.5, palette.INPUT)
     _label(axes["wires"], f"{_in_groups(groups)},\n{spec.kind}", 0.5)
-    _label(axes["outputs"], "output\nchannels", 0.5, OUTPUT)
+    _label(axes["outputs"], "output\nchannels", 0.5, palette.OUTPUT)
     _draw_matrix(axes["matrix"], wired, f"{wired.sum()} of {wired.size} wires")
-    both, colours = {"ordinary": plain, f"groups={groups}": spec}, [CONVOLUTIONS["ordinary"], colour]
+    both, colours = {"ordinary": plain, f"groups={groups}": spec}, [palette.CONVOLUTIONS["ordinary"], colour]
     weights = {name: one.num_weights for name, one in both.items()}
     macs = {name: one.macs(size) for name, one in both.items()}
     draw_bars(axes["weights"], weights, "weights", colours=colours)
@@ -315,7 +304,7 @@ def show_poke(
     ValueError
         For another image, or a value that is not offered.
     """
-    whole("channel", channel, 0, CHANNELS - 1)
+    check_whole("channel", channel, 0, CHANNELS - 1)
     stack = _stack(groups, between)
     before = lift(image)
     after = before.clone()
@@ -331,15 +320,15 @@ def show_poke(
         "outputs": (LEFT, 0.3, WIDTH, TILE),
     }
     figure, axes = blank(figure, (11, 1.65 + 2 * TILE + tall), boxes)
-    _draw_tiles(axes["inputs"], poked, INPUT)
-    _draw_tiles(axes["outputs"], after - before, OUTPUT, moved[-1])
+    _draw_tiles(axes["inputs"], poked, palette.INPUT)
+    _draw_tiles(axes["outputs"], after - before, palette.OUTPUT, moved[-1])
     wires = _draw_wires(axes["wires"], [wired for _, _, wired in stack], moved)
     _label_kinds(axes["inputs"])
-    _label(axes["inputs"], f"input {channel}\nnegated", 0.5, INPUT)
+    _label(axes["inputs"], f"input {channel}\nnegated", 0.5, palette.INPUT)
     for number, (name, _, _) in enumerate(stack):
         _label(wires, name, len(stack) - number - 0.5)
-    _label(axes["outputs"], "change of\noutputs", 0.5, OUTPUT)
-    frame = Rectangle((channel, 0), 1, 1, fill=False, edgecolor=KERNEL, linewidth=5)
+    _label(axes["outputs"], "change of\noutputs", 0.5, palette.OUTPUT)
+    frame = Rectangle((channel, 0), 1, 1, fill=False, edgecolor=palette.KERNEL, linewidth=5)
     axes["inputs"].add_patch(frame)
     reached = ", ".join(map(str, np.flatnonzero(moved[-1])))
     return Picture(

@@ -10,11 +10,13 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from convlab.arithmetic import ConvSpec, pair, whole
-from convlab.drawing import draw_kernel, draw_map, draw_photo, plain, times
+from convlab.arithmetic import ConvSpec
+from convlab.checks import check_pair, check_whole
 from convlab.images import COLOURS, check_photo
 from convlab.kernels import COLOUR_KERNELS
-from convlab.picture import CONVOLUTIONS, INK, INPUT, LABEL, MUTED, OUTPUT, TITLE, Picture, blank
+from convlab.pictures import palette
+from convlab.pictures.drawings import draw_kernel, draw_map, draw_photo, plain, times
+from convlab.pictures.page import Picture, blank
 
 RGB = ("R", "G", "B")
 
@@ -103,16 +105,16 @@ def show_mix(image: Tensor, *, mix: str = "opponent colours", figure: Figure | N
     figure, axes = blank(figure, (11, 6.15), boxes)
     draw_photo(axes["photo"], image)
     draw_kernel(axes["matrix"], weights, title=f"1×1 kernel, 3→{len(names)}")
-    axes["matrix"].set_xticks(range(3), RGB, fontsize=LABEL)
-    axes["matrix"].set_yticks(range(len(names)), names, fontsize=LABEL)
+    axes["matrix"].set_xticks(range(3), RGB, fontsize=palette.LABEL)
+    axes["matrix"].set_yticks(range(len(names)), names, fontsize=palette.LABEL)
     axes["matrix"].tick_params(length=0)
     if in_colour:
-        draw_photo(axes["output"], outputs, f"output {size}", colour=OUTPUT)
+        draw_photo(axes["output"], outputs, f"output {size}", colour=palette.OUTPUT)
     elif len(names) == 1:
         draw_map(axes["output"], outputs, f"{names[0]}, {size}")
     else:
         for channel, colour in enumerate(COLOURS):
-            draw_map(axes[colour], image[:, channel], colour, colour=INPUT)
+            draw_map(axes[colour], image[:, channel], colour, colour=palette.INPUT)
         for channel, name in enumerate(names):
             draw_map(axes[f"out {name}"], outputs[:, channel], name)
     spread = ", ".join(
@@ -157,7 +159,7 @@ def show_weighted_sum(
     factors = [f"{weight:g}".replace("-", "−") for weight in weights]
     terms = [f"{factor} × {colour}" for factor, colour in zip(factors, COLOURS, strict=True)]
     for channel, (colour, term, sign) in enumerate(zip(COLOURS, terms, "++=", strict=True)):
-        ax = draw_map(axes[colour], image[:, channel], term, colour=INPUT)
+        ax = draw_map(axes[colour], image[:, channel], term, colour=palette.INPUT)
         at = {"x": 1 + gap / 2 / side, "y": 0.5, "transform": ax.transAxes}
         ax.text(**at, s=sign, fontsize=22, ha="center", va="center")
     draw_map(axes["output"], output, "output")
@@ -217,7 +219,7 @@ def show_collapse(
     """
     if between not in ("nothing", "ReLU"):
         raise ValueError(f'between={between!r} must be "nothing" or "ReLU"')
-    whole("middle", middle, 1, 64)
+    check_whole("middle", middle, 1, 64)
     check_photo(image, 3)
     random = torch.Generator().manual_seed(27)
     first = torch.randn(64, 3, generator=random)[:middle, :, None, None]
@@ -256,7 +258,7 @@ def bottleneck(channels: int, middle: int, kernel_size: int) -> tuple[ConvSpec, 
     ValueError
         For a number that no convolution has.
     """
-    whole("kernel_size", kernel_size, 1)
+    check_whole("kernel_size", kernel_size, 1)
     return (
         ConvSpec(channels, middle, 1, bias=False),
         ConvSpec(middle, middle, kernel_size, padding="same", bias=False),
@@ -301,7 +303,7 @@ def show_bottleneck(
     ValueError
         For a number that no convolution has.
     """
-    size = pair("input_size", input_size, 1)
+    size = check_pair("input_size", input_size, 1)
     direct = ConvSpec(channels, channels, kernel_size, padding="same", bias=False)
     layers = bottleneck(channels, middle, kernel_size)
     weights = [layer.num_weights for layer in layers]
@@ -337,15 +339,21 @@ def _draw_two_bars(ax: Axes, rows: tuple, costs: tuple[str, str], title: str) ->
         for spec in specs:
             kind = "pointwise" if spec.kernel_size == (1, 1) else "ordinary"
             ax.barh(
-                place, spec.num_weights, 0.34, left, color=CONVOLUTIONS[kind], edgecolor="white", linewidth=1
+                place,
+                spec.num_weights,
+                0.34,
+                left,
+                color=palette.CONVOLUTIONS[kind],
+                edgecolor="white",
+                linewidth=1,
             )
             left += spec.num_weights
         parts = " + ".join(f"{times(spec.kernel_size)}: {spec.num_weights:,}" for spec in specs)
-        ax.text(0, place - 0.22, name, fontsize=TITLE, color=INK, va="bottom")
+        ax.text(0, place - 0.22, name, fontsize=palette.TITLE, color=palette.INK, va="bottom")
         below = f"{left:,} weights · {cost}" + f"\n= {parts}" * (len(specs) > 1)
-        ax.text(0, place + 0.22, below, fontsize=LABEL, color=INK, va="top", linespacing=1.4)
+        ax.text(0, place + 0.22, below, fontsize=palette.LABEL, color=palette.INK, va="top", linespacing=1.4)
     ax.set(xlim=(0, 1.02 * most), ylim=(1.65, -0.5), xticks=[], yticks=[])
-    ax.set_title(title, fontsize=TITLE, color=INK, pad=7, loc="center")
+    ax.set_title(title, fontsize=palette.TITLE, color=palette.INK, pad=7, loc="center")
     ax.set_axis_off()
     return ax
 
@@ -360,17 +368,28 @@ def _draw_break_even(ax: Axes, middle: int, kernel_size: int, channels: int) -> 
     widths = [channels * step / 40 for step in range(41)]
     even = break_even(channels, kernel_size)
     top = max(1.1 * share(max(channels, middle)), 145)  # room for the labels above the line at 100 %
-    ax.axhline(100, color=CONVOLUTIONS["ordinary"], linewidth=2, linestyle="--")
-    ax.plot([even, even], [0, 100], color=MUTED, linewidth=1.5, linestyle=":")
-    ax.plot(widths, [share(m) for m in widths], color=CONVOLUTIONS["pointwise"], linewidth=3)
-    ax.plot(middle, share(middle), "o", color=CONVOLUTIONS["pointwise"], markersize=12, markeredgecolor=INK)
-    ax.plot(even, 100, "D", color="white", markersize=9, markeredgecolor=INK, markeredgewidth=2)
-    ax.text(0.03, 0.96, f"break-even ◇ at {even:.1f}", fontsize=LABEL, va="top", transform=ax.transAxes)
-    ax.text(0.03, 0.86, f"here ● {share(middle):.0f} %", fontsize=LABEL, va="top", transform=ax.transAxes)
+    ax.axhline(100, color=palette.CONVOLUTIONS["ordinary"], linewidth=2, linestyle="--")
+    ax.plot([even, even], [0, 100], color=palette.MUTED, linewidth=1.5, linestyle=":")
+    ax.plot(widths, [share(m) for m in widths], color=palette.CONVOLUTIONS["pointwise"], linewidth=3)
+    ax.plot(
+        middle,
+        share(middle),
+        "o",
+        color=palette.CONVOLUTIONS["pointwise"],
+        markersize=12,
+        markeredgecolor=palette.INK,
+    )
+    ax.plot(even, 100, "D", color="white", markersize=9, markeredgecolor=palette.INK, markeredgewidth=2)
+    ax.text(
+        0.03, 0.96, f"break-even ◇ at {even:.1f}", fontsize=palette.LABEL, va="top", transform=ax.transAxes
+    )
+    ax.text(
+        0.03, 0.86, f"here ● {share(middle):.0f} %", fontsize=palette.LABEL, va="top", transform=ax.transAxes
+    )
     ax.set(xlim=(0, 1.04 * max(channels, middle)), ylim=(0, top))
-    ax.set_title("% of the direct convolution", fontsize=TITLE, color=INK, pad=7)
+    ax.set_title("% of the direct convolution", fontsize=palette.TITLE, color=palette.INK, pad=7)
     ticks = [channels * step // 4 for step in range(5)]
-    ax.set_xticks(ticks, map(str, ticks), fontsize=LABEL)
-    ax.set_yticks([0, 50, 100], ["0", "50", "100"], fontsize=LABEL)
-    ax.set_xlabel("channels in the middle", fontsize=LABEL)
+    ax.set_xticks(ticks, map(str, ticks), fontsize=palette.LABEL)
+    ax.set_yticks([0, 50, 100], ["0", "50", "100"], fontsize=palette.LABEL)
+    ax.set_xlabel("channels in the middle", fontsize=palette.LABEL)
     return ax

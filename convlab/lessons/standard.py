@@ -12,8 +12,12 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
-from convlab.arithmetic import ConvSpec, receptive_field, whole
-from convlab.drawing import (
+from convlab.arithmetic import ConvSpec, receptive_field
+from convlab.checks import check_whole
+from convlab.images import COLOURS, check_photo
+from convlab.kernels import kernel as named_kernel
+from convlab.pictures import palette
+from convlab.pictures.drawings import (
     draw_kernel,
     draw_map,
     draw_outline,
@@ -24,16 +28,14 @@ from convlab.drawing import (
     plain,
     times,
 )
-from convlab.images import COLOURS, check_photo
-from convlab.kernels import kernel as named_kernel
-from convlab.picture import EMPTY, INK, INPUT, KERNEL, MUTED, OUTPUT, TITLE, Picture, blank, side_by_side
+from convlab.pictures.page import Picture, blank, side_by_side
 
 
 def _beside(ax: Axes, text: str, gap: float) -> None:
     """A sign in the middle of the gap, in inches, to the right of the axes."""
     width = ax.get_position().width * ax.figure.get_figwidth()
-    place = {"transform": ax.transAxes, "ha": "center", "va": "center", "color": INK}
-    ax.text(1 + gap / 2 / width, 0.5, text, fontsize=24 if len(text) == 1 else TITLE, **place)
+    place = {"transform": ax.transAxes, "ha": "center", "va": "center", "color": palette.INK}
+    ax.text(1 + gap / 2 / width, 0.5, text, fontsize=24 if len(text) == 1 else palette.TITLE, **place)
 
 
 def _draw_response(ax: Axes, output: Tensor, weights: Tensor, title: str = "", **within: object) -> Axes:
@@ -76,7 +78,7 @@ def show_window(
     spec = ConvSpec(1, 1, 3, stride=stride, bias=False)
     size = tuple(image.shape[-2:])
     for name, value, length in (("row", row, size[0]), ("column", column, size[1])):
-        whole(name, value, 0, length - 3)
+        check_whole(name, value, 0, length - 3)
     weights = named_kernel(kernel)
     output = conv2d(image, weights[None, None], stride=spec.stride)
     count = tuple(output.shape[-2:])
@@ -97,31 +99,33 @@ def show_window(
 
     photo = draw_photo(axes["photo"], image)
     draw_pixel_grid(photo, *size)
-    draw_outline(photo, top, left, (3, 3), KERNEL, 4)
+    draw_outline(photo, top, left, (3, 3), palette.KERNEL, 4)
 
     shown = _draw_response(axes["output"], output, weights, within=size)
     first = [(room - part) / 2 for room, part in zip(size, count, strict=True)]
     draw_pixel_grid(shown, *count, *first)
     y, x = first[0] + at[0], first[1] + at[1]
     right, bottom = first[1] + count[1] - 0.5, first[0] + count[0] - 0.5
-    still = {"facecolor": EMPTY, "edgecolor": "none", "zorder": 2}
+    still = {"facecolor": palette.EMPTY, "edgecolor": "none", "zorder": 2}
     shown.add_patch(Rectangle((x + 0.5, y - 0.5), right - x - 0.5, 1, **still))
     shown.add_patch(Rectangle((first[1] - 0.5, y + 0.5), count[1], bottom - y - 0.5, **still))
-    draw_outline(shown, y, x, (1, 1), OUTPUT)
+    draw_outline(shown, y, x, (1, 1), palette.OUTPUT)
 
-    shades = draw_photo(axes["patch"], patch, "patch of the photo", colour=INPUT)
+    shades = draw_photo(axes["patch"], patch, "patch of the photo", colour=palette.INPUT)
     for i, j in product(range(3), repeat=2):
-        ink = INK if patch[i, j] > 0.5 else "white"
-        shades.text(j, i, plain(float(patch[i, j])), fontsize=TITLE, color=ink, ha="center", va="center")
+        ink = palette.INK if patch[i, j] > 0.5 else "white"
+        shades.text(
+            j, i, plain(float(patch[i, j])), fontsize=palette.TITLE, color=ink, ha="center", va="center"
+        )
     draw_kernel(axes["kernel"], weights, title=f"kernel: {kernel}")
     products = (patch * weights).round(decimals=2) + 0.0
-    draw_kernel(axes["products"], products, title="nine products", colour=INK)
+    draw_kernel(axes["products"], products, title="nine products", colour=palette.INK)
     result = _draw_response(axes["sum"], output, weights, "their sum")
     result.images[0].set_data([[total]])
     result.set_aspect("auto")
     red = result.images[0].to_rgba(total)[0]
     centre = {"ha": "center", "va": "center", "transform": result.transAxes}
-    ink = INK if red > 0.5 else "white"
+    ink = palette.INK if red > 0.5 else "white"
     result.text(0.5, 0.5, plain(total), fontsize=26, weight="bold", color=ink, **centre)
     for name, sign, room in (("patch", "×", gap), ("kernel", "=", gap), ("products", "add\nup", gap + 0.3)):
         _beside(axes[name], sign, room)
@@ -241,18 +245,18 @@ def show_channel_sum(
         taps = draw_kernel(axes[f"{colour} weights"], weights[number] + 0.0, title="its weights")
         taps.images[0].set_clim(-most, most)  # one scale for the three slices of a filter
         title = f"its part: {values[number]}"
-        part = draw_map(axes[f"{colour} part"], parts[number], title, colour=INK)
+        part = draw_map(axes[f"{colour} part"], parts[number], title, colour=palette.INK)
         part.images[0].set_clim(-limit, limit)
         _beside(plane, "∗", gap)
         _beside(taps, "=", gap)
-        draw_outline(plane, row - size[0] // 2, column - size[1] // 2, size, KERNEL)
-        draw_outline(part, row, column, (1, 1), OUTPUT)
+        draw_outline(plane, row - size[0] // 2, column - size[1] // 2, size, palette.KERNEL)
+        draw_outline(part, row, column, (1, 1), palette.OUTPUT)
     _beside(axes["green part"], "add\nup", 0.8)
     for number, name in enumerate(filters):
-        colour = OUTPUT if name == filter else MUTED
+        colour = palette.OUTPUT if name == filter else palette.MUTED
         shown = draw_map(axes[f"map {name}"], maps[number], name, colour=colour)
         if name == filter:
-            draw_outline(shown, row, column, (1, 1), OUTPUT)
+            draw_outline(shown, row, column, (1, 1), palette.OUTPUT)
         for spine in shown.spines.values():
             spine.set_linewidth(6 if name == filter else 1)
     total = plain(float(parts[:, row, column].sum()))
@@ -289,7 +293,7 @@ def show_steps(
     """
     check_photo(image, 1)
     given = (("kernel_size", kernel_size, 1), ("stride", stride, 1), ("padding", padding, 0))
-    k, s, p = (whole(*one) for one in given)
+    k, s, p = (check_whole(*one) for one in given)
     size = tuple(image.shape[-2:])
     rows, columns = ConvSpec(1, 1, k, stride=s, padding=p).output_size(size)
     padded = pad(image, (p,) * 4)
@@ -304,18 +308,20 @@ def show_steps(
     shown = draw_photo(axes["photo"], padded, title)
     shown.set(xlim=across, ylim=(high - 0.5 + margins[0], -0.5 - margins[0]))
     draw_pixel_grid(shown, high, wide)
-    draw_outline(shown, p, p, size, INPUT, 2)
+    draw_outline(shown, p, p, size, palette.INPUT, 2)
     half = (k - 1) / 2
     spots = [(half + s * x, half + s * y) for y in range(rows) for x in range(columns)]
-    shown.scatter(*zip(*spots, strict=True), s=16, color=KERNEL, edgecolors="white", linewidths=0.5, zorder=5)
-    draw_outline(shown, 0, 0, (k, k), KERNEL)
+    shown.scatter(
+        *zip(*spots, strict=True), s=16, color=palette.KERNEL, edgecolors="white", linewidths=0.5, zorder=5
+    )
+    draw_outline(shown, 0, 0, (k, k), palette.KERNEL)
 
     draw_windows(axes["windows"], padded[0, 0, high // 2], [s * n for n in range(columns)], k)
     axes["windows"].set(xlim=across, ylim=(room, 0))
     grid = draw_map(axes["output"], output, f"output {times((rows, columns))}", within=(room, room))
     corner = (room - rows) / 2, (room - columns) / 2
     draw_pixel_grid(grid, rows, columns, *corner)
-    draw_outline(grid, *corner, (1, 1), OUTPUT)
+    draw_outline(grid, *corner, (1, 1), palette.OUTPUT)
 
     unused = wide - (s * (columns - 1) + k)
     rest = f" At the right, columns that no window sees: {unused}." if unused else ""
@@ -345,9 +351,9 @@ def show_reach(
     ValueError
         If `kernel_size` is even, or one output would see more than the photo.
     """
-    if whole("kernel_size", kernel_size, 1) % 2 == 0:
+    if check_whole("kernel_size", kernel_size, 1) % 2 == 0:
         raise ValueError(f"kernel_size={kernel_size} must be odd")
-    layers = [ConvSpec(1, 1, kernel_size, padding="same", bias=False)] * whole("depth", depth, 1)
+    layers = [ConvSpec(1, 1, kernel_size, padding="same", bias=False)] * check_whole("depth", depth, 1)
     sizes = [field.size[0] for field in receptive_field(layers)]
     height, width = image.shape[-2:]
     if sizes[-1] > min(height, width):
@@ -359,8 +365,8 @@ def show_reach(
     photo = draw_photo(axes["photo"], image, f"{times((sizes[-1],) * 2)} pixels seen")
     draw_pixel_grid(photo, height, width)
     for side in reversed(sizes):
-        draw_outline(photo, height // 2 - side // 2, width // 2 - side // 2, (side, side), KERNEL, 2)
-    draw_outline(photo, height // 2, width // 2, (1, 1), OUTPUT, 2)
+        draw_outline(photo, height // 2 - side // 2, width // 2 - side // 2, (side, side), palette.KERNEL, 2)
+    draw_outline(photo, height // 2, width // 2, (1, 1), palette.OUTPUT, 2)
     grown = " → ".join(times((side, side)) for side in sizes)
     return Picture(
         figure,

@@ -15,10 +15,9 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from convlab.arithmetic import ConvSpec
-from convlab.picture import EMPTY, INK, INPUT, KERNEL, LABEL, MUTED, OUTPUT, SMALL, TITLE, frame, thin_sides
-from convlab.reach import MeasuredField
-
-DIVERGING = "PuOr_r"  # negative purple, positive orange: safe for every common colour blindness
+from convlab.measure.reach import MeasuredField
+from convlab.pictures import palette
+from convlab.pictures.page import frame, thin_sides
 
 
 def times(size: Sequence[int]) -> str:
@@ -63,7 +62,7 @@ def _grid(ax: Axes, height: int, width: int) -> None:
     ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal")
 
 
-def draw_photo(ax: Axes, image: Tensor, title: str = "", *, colour: str = INPUT) -> Axes:
+def draw_photo(ax: Axes, image: Tensor, title: str = "", *, colour: str = palette.INPUT) -> Axes:
     """A photo with values in [0, 1]."""
     plane = _colour(image)
     ax.imshow(plane, interpolation="nearest", aspect="auto")
@@ -101,7 +100,7 @@ def draw_pixel_grid(
 
 
 def draw_kernel(
-    ax: Axes, kernel: Tensor, dilation: int = 1, title: str = "", *, colour: str = KERNEL
+    ax: Axes, kernel: Tensor, dilation: int = 1, title: str = "", *, colour: str = palette.KERNEL
 ) -> Axes:
     """A kernel (height, width) with its gaps: taps coloured by weight, gaps grey."""
     weights = _plane(kernel)
@@ -110,9 +109,9 @@ def draw_kernel(
     spread = np.full(reach, np.nan)
     spread[:: spec.dilation[0], :: spec.dilation[1]] = weights
     limit = max(np.abs(weights).max(), 1e-9)
-    ax.set_facecolor(EMPTY)
+    ax.set_facecolor(palette.EMPTY)
     norm = TwoSlopeNorm(0, -limit, limit)
-    shades = ax.imshow(spread, cmap=DIVERGING, norm=norm, interpolation="nearest", aspect="auto")
+    shades = ax.imshow(spread, cmap=palette.DIVERGING, norm=norm, interpolation="nearest", aspect="auto")
     _grid(ax, *reach)
     if max(reach) <= 25:
         draw_pixel_grid(ax, *reach, colors="white", linewidths=1, zorder=2)
@@ -127,8 +126,8 @@ def draw_kernel(
                     text,
                     ha="center",
                     va="center",
-                    fontsize=TITLE if max(reach) <= 5 else SMALL,
-                    color="white" if dark else INK,
+                    fontsize=palette.TITLE if max(reach) <= 5 else palette.SMALL,
+                    color="white" if dark else palette.INK,
                 )
     default = f"kernel {times(weights.shape)}"
     if reach != weights.shape:
@@ -137,7 +136,12 @@ def draw_kernel(
 
 
 def draw_map(
-    ax: Axes, values: Tensor, title: str = "", *, within: Sequence[int] | None = None, colour: str = OUTPUT
+    ax: Axes,
+    values: Tensor,
+    title: str = "",
+    *,
+    within: Sequence[int] | None = None,
+    colour: str = palette.OUTPUT,
 ) -> Axes:
     """A feature map in greys, as :func:`grey_limits` has them.
 
@@ -148,7 +152,7 @@ def draw_map(
     height, width = within or plane.shape[:2]
     top, left = (height - plane.shape[0]) / 2 - 0.5, (width - plane.shape[1]) / 2 - 0.5
     extent = (left, left + plane.shape[1], top + plane.shape[0], top)
-    ax.set_facecolor(EMPTY)
+    ax.set_facecolor(palette.EMPTY)
     ax.imshow(plane, cmap="gray", vmin=low, vmax=high, interpolation="nearest", extent=extent, aspect="auto")
     _grid(ax, height, width)
     return frame(ax, title or f"output {times(plane.shape)}", colour)
@@ -158,14 +162,16 @@ def draw_footprint(ax: Axes, spec: ConvSpec, at: Sequence[int]) -> Axes:
     """Where the taps of a kernel fall on a photo for the output at (row, column)."""
     corners = zip(at, spec.stride, spec.padding_amounts, strict=True)
     top, left = (place * stride - before for place, stride, (before, _) in corners)
-    draw_outline(ax, top, left, spec.effective_kernel_size, KERNEL, 2, zorder=1)
+    draw_outline(ax, top, left, spec.effective_kernel_size, palette.KERNEL, 2, zorder=1)
     rows = top + np.arange(spec.kernel_size[0]) * spec.dilation[0]
     columns = left + np.arange(spec.kernel_size[1]) * spec.dilation[1]
     x, y = np.meshgrid(columns, rows)
     # As large as can be seen from afar, as long as the gaps between taps show.
     pixel = 72 * ax.get_position().width * ax.figure.get_figwidth() / (ax.get_xlim()[1] - ax.get_xlim()[0])
     side = max(pixel, min(6, 0.6 * pixel * min(spec.dilation)))
-    ax.scatter(x, y, s=side**2, marker="s", color=KERNEL, edgecolors="white", linewidths=0.4, zorder=3)
+    ax.scatter(
+        x, y, s=side**2, marker="s", color=palette.KERNEL, edgecolors="white", linewidths=0.4, zorder=3
+    )
     return ax
 
 
@@ -177,10 +183,14 @@ def draw_windows(ax: Axes, pixels: Tensor, starts: Sequence[int], length: int) -
     draw_pixel_grid(ax, 1, wide, 2)
     step = min(2, 17.5 / len(starts))
     bars = [Rectangle((start - 0.5, 3.4 + step * n), length, 0.7 * step) for n, start in enumerate(starts)]
-    ax.add_collection(PatchCollection(bars, color=KERNEL), autolim=False)
+    ax.add_collection(PatchCollection(bars, color=palette.KERNEL), autolim=False)
     if end < wide:
-        ax.add_patch(Rectangle((end - 0.5, 1.5), wide - end, 1, facecolor=EMPTY, edgecolor=INK, hatch="////"))
-    return frame(ax, f"{len(starts)} windows along a row", KERNEL)
+        ax.add_patch(
+            Rectangle(
+                (end - 0.5, 1.5), wide - end, 1, facecolor=palette.EMPTY, edgecolor=palette.INK, hatch="////"
+            )
+        )
+    return frame(ax, f"{len(starts)} windows along a row", palette.KERNEL)
 
 
 def draw_support(ax: Axes, image: Tensor, field: MeasuredField, title: str = "") -> Axes:
@@ -195,8 +205,10 @@ def draw_support(ax: Axes, image: Tensor, field: MeasuredField, title: str = "")
     shown[field.support] = 0.45 * plane[field.support] + 0.55 * tint
     ax.imshow(shown, interpolation="nearest", aspect="auto")
     _grid(ax, *plane.shape[:2])
-    ax.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor=KERNEL, linewidth=2))
-    return frame(ax, title or f"{field.support.sum():,} of {height * width:,} pixels touched", INPUT)
+    ax.add_patch(
+        Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor=palette.KERNEL, linewidth=2)
+    )
+    return frame(ax, title or f"{field.support.sum():,} of {height * width:,} pixels touched", palette.INPUT)
 
 
 def _box(field: MeasuredField) -> list[tuple[int, int]]:
@@ -221,9 +233,9 @@ def draw_heat(ax: Axes, field: MeasuredField, title: str = "") -> Axes:
         smooth = np.lib.stride_tricks.sliding_window_view(padded, (window, window)).mean((2, 3))
         order = np.argsort(-smooth, axis=None)
         half = smooth.flat[order[np.searchsorted(np.cumsum(plane.flat[order]), plane.sum() / 2)]]
-        ax.contour(smooth, levels=[half], colors=INPUT, linewidths=2.5)
+        ax.contour(smooth, levels=[half], colors=palette.INPUT, linewidths=2.5)
     _grid(ax, height, width)
-    return frame(ax, title, INPUT)
+    return frame(ax, title, palette.INPUT)
 
 
 def draw_nested(ax: Axes, image: Tensor, fields: Sequence[MeasuredField], title: str) -> Axes:
@@ -232,7 +244,7 @@ def draw_nested(ax: Axes, image: Tensor, fields: Sequence[MeasuredField], title:
     for number, field in enumerate(fields, start=1):
         (top, height), (left, width) = _box(field)
         line = 1 + 2 * number / len(fields)
-        draw_outline(ax, top, left, (height, width), KERNEL, line, rim=1.5, zorder=1)
+        draw_outline(ax, top, left, (height, width), palette.KERNEL, line, rim=1.5, zorder=1)
     return ax
 
 
@@ -248,10 +260,10 @@ def draw_paths(ax: Axes, rates: Sequence[int], kernel_size: int = 3, title: str 
     first, last = min(reached), max(reached)
     size = float(np.clip(300 / (last - first + 1), 2.5, 11))
     holes = sorted(set(range(first, last + 1)) - reached)
-    ax.add_collection(LineCollection(lines, colors=MUTED, linewidths=0.8, alpha=0.6), autolim=False)
-    ax.plot(*zip(*dots, strict=True), "o", color=KERNEL, markersize=size)
-    ax.plot(holes, [0] * len(holes), "o", color="white", markeredgecolor=INK, markersize=size)
-    ax.plot(0, len(rates), "s", color=OUTPUT, markersize=size + 3)
+    ax.add_collection(LineCollection(lines, colors=palette.MUTED, linewidths=0.8, alpha=0.6), autolim=False)
+    ax.plot(*zip(*dots, strict=True), "o", color=palette.KERNEL, markersize=size)
+    ax.plot(holes, [0] * len(holes), "o", color="white", markeredgecolor=palette.INK, markersize=size)
+    ax.plot(0, len(rates), "s", color=palette.OUTPUT, markersize=size + 3)
     margin = 0.06 * (last - first + 1) + 0.5
     room = 0.3 * (last - first + 1)  # for the labels on the left
     ax.set(xlim=(first - room, last + margin), ylim=(-0.35, len(rates) + 0.35))
@@ -259,22 +271,22 @@ def draw_paths(ax: Axes, rates: Sequence[int], kernel_size: int = 3, title: str 
     for spine in ax.spines.values():
         spine.set_visible(False)
     for level, rate in enumerate(rates, start=1):
-        ax.text(first - room, level - 0.55, f"rate {rate}", fontsize=LABEL, color=INK)
+        ax.text(first - room, level - 0.55, f"rate {rate}", fontsize=palette.LABEL, color=palette.INK)
     return ax
 
 
 def draw_bars(
-    ax: Axes, values: Mapping[str, float], title: str = "", *, colours: str | Sequence[str] = KERNEL
+    ax: Axes, values: Mapping[str, float], title: str = "", *, colours: str | Sequence[str] = palette.KERNEL
 ) -> Axes:
     """Horizontal bars, the first on top, each with its number."""
     names = list(values)
     places = range(len(names))
     ax.barh(places, list(values.values()), color=colours, height=0.62)
     for place, value in zip(places, values.values(), strict=True):
-        ax.text(value, place, f" {value:,}", va="center", fontsize=LABEL, color=INK)
+        ax.text(value, place, f" {value:,}", va="center", fontsize=palette.LABEL, color=palette.INK)
     ax.set(xlim=(0, 1.5 * max(values.values())), ylim=(len(names) - 0.4, -0.6))
     frame(ax, title)
-    ax.set_yticks(list(places), names, fontsize=LABEL)
+    ax.set_yticks(list(places), names, fontsize=palette.LABEL)
     ax.tick_params(length=0)
     for side in ("top", "right", "bottom"):
         ax.spines[side].set_visible(False)
@@ -299,13 +311,13 @@ def draw_growth(
         ax.plot(places[:depth], values[:depth], "o-", color=colour, linewidth=3, markersize=7)
         place = {"xy": (0.03, 0.94 - 0.08 * (len(sizes) - 1 - row)), "xycoords": "axes fraction"}
         label = f"{name}: {values[depth - 1]:,}"
-        ax.annotate(label, **place, va="top", fontsize=TITLE, color=colour, weight="bold")
+        ax.annotate(label, **place, va="top", fontsize=palette.TITLE, color=colour, weight="bold")
     most = max(max(values) for values in sizes.values())
     frame(ax, "receptive field, pixels along one axis")
     ax.set(xlim=(places[0] - 0.4, places[-1] + 0.4), ylim=(2.2, 4 * most), yscale="log")
-    ax.set_xticks(places, map(str, places), fontsize=LABEL)
+    ax.set_xticks(places, map(str, places), fontsize=palette.LABEL)
     powers = [2**power for power in range(2, 12) if 2**power < 4 * most]
-    ax.set_yticks(powers, map(str, powers), fontsize=LABEL)
+    ax.set_yticks(powers, map(str, powers), fontsize=palette.LABEL)
     ax.minorticks_off()
-    ax.set_xlabel("layers", fontsize=LABEL, labelpad=2)
+    ax.set_xlabel("layers", fontsize=palette.LABEL, labelpad=2)
     return thin_sides(ax)

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from convlab.running import empty_image, image_shape, run_watched, stand_ins
-from convlab.tracing import Place, Step, Tape
+from convlab.measure.running import empty_image, image_shape, run_watched, stand_ins
+from convlab.measure.tracing import Place, Step, Tape
 
 
 @dataclass(frozen=True, eq=False)

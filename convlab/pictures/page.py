@@ -1,4 +1,4 @@
-"""A figure that says what it shows, the blank page it is drawn on, and the course's colours."""
+"""A figure that says what it shows, and the blank page it is drawn on."""
 
 from __future__ import annotations
 
@@ -12,24 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-# One hue each, told apart with every common colour blindness (Okabe and Ito, 2008).
-INPUT = "#0072B2"
-KERNEL = "#D55E00"
-OUTPUT = "#009E73"
-INK = "#222222"
-MUTED = "#767676"
-EMPTY = "#E9E9E9"
-CONVOLUTIONS = {
-    "ordinary": "#4D4D4D",
-    "pointwise": "#E69F00",
-    "dilated": "#56B4E9",
-    "grouped": "#CC79A7",
-    "depthwise": "#5D3A9B",
-    "separable": "#5D3A9B",  # depthwise, then pointwise
-    "bottleneck": "#7A7A00",
-}
+from convlab.pictures import palette
 
-TITLE, LABEL, SMALL = 15, 13, 11  # points; a figure is about 11 inches wide
 DPI = 100
 
 
@@ -128,7 +112,13 @@ def photo_and_curve(figure: Figure | None, ratio: float) -> tuple[Figure, dict[s
 
 
 def frame(
-    ax: Axes, title: str, colour: str = INK, *, size: float = TITLE, pad: float = 7, linewidth: float = 2
+    ax: Axes,
+    title: str,
+    colour: str = palette.INK,
+    *,
+    size: float = palette.TITLE,
+    pad: float = 7,
+    linewidth: float = 2,
 ) -> Axes:
     """A title and a frame in the colour of what the axes show; no ticks."""
     ax.set_title(title, fontsize=size, color=colour, pad=pad)
@@ -142,5 +132,5 @@ def frame(
 def thin_sides(ax: Axes, *sides: str) -> Axes:
     """A chart's frame: thin and grey on these sides ("left", "bottom" …), or on all; no others."""
     for side, spine in ax.spines.items():
-        spine.set(edgecolor=MUTED, linewidth=1, visible=not sides or side in sides)
+        spine.set(edgecolor=palette.MUTED, linewidth=1, visible=not sides or side in sides)
     return ax

@@ -10,7 +10,7 @@ from math import prod
 
 import ipywidgets as widgets
 
-from convlab.picture import Picture
+from convlab.pictures.page import Picture
 
 WIDTH = "1100px"
 # Controls as large as sentences, to be read from the back row; each name beside its buttons.

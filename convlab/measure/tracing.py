@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from torch.utils._pytree import tree_map
 
-from convlab.running import Watcher, tensors_in
+from convlab.measure.running import Watcher, tensors_in
 
 Place = tuple[int, int]
 Step = tuple[int | Fraction, int | Fraction]

@@ -1,7 +1,7 @@
 """Whole pictures for the lessons: each ``show_…`` returns a figure with the sentence that it shows.
 
 The values that a reader may play with are keyword arguments, so that the same function makes the
-still picture and, under an :class:`~convlab.explorers.Explorer`, the moving one. A `figure` handed
+still picture and, under an :class:`~convlab.explore.explorers.Explorer`, the moving one. A `figure` handed
 in is drawn over.
 """
 
@@ -14,9 +14,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from convlab.arithmetic import ConvSpec
-from convlab.charts import colour_of, draw_cloud, draw_layers, draw_shares
-from convlab.costs import Cost
-from convlab.drawing import (
+from convlab.measure.costs import Cost
+from convlab.measure.reach import MeasuredField
+from convlab.measure.timing import Timing
+from convlab.pictures import palette
+from convlab.pictures.charts import colour_of, draw_cloud, draw_layers, draw_shares
+from convlab.pictures.drawings import (
     draw_bars,
     draw_growth,
     draw_heat,
@@ -27,20 +30,7 @@ from convlab.drawing import (
     draw_support,
     times,
 )
-from convlab.picture import (
-    CONVOLUTIONS,
-    EMPTY,
-    INK,
-    KERNEL,
-    MUTED,
-    TITLE,
-    Picture,
-    blank,
-    photo_and_curve,
-    side_by_side,
-)
-from convlab.reach import MeasuredField
-from convlab.timing import Timing
+from convlab.pictures.page import Picture, blank, photo_and_curve, side_by_side
 
 
 def show_photo(image: Tensor, title: str = "", *, figure: Figure | None = None) -> Picture:
@@ -130,7 +120,7 @@ def show_growth(
     *_, last = fields
     draw_nested(axes["photo"], image, list(fields.values()), f"fields after {min(fields)} to {last} layers")
     sizes = [field.size[0] for field in fields.values()]
-    draw_growth(axes["growth"], {f"after {last} layers": sizes}, len(sizes), [KERNEL], list(fields))
+    draw_growth(axes["growth"], {f"after {last} layers": sizes}, len(sizes), [palette.KERNEL], list(fields))
     each = ", ".join(f"{size} after {layers}" for layers, size in zip(fields, sizes, strict=True))
     return Picture(
         figure,
@@ -189,7 +179,9 @@ def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -
     boxes = {"shares": (0.95, 0.75, 4.45, 3.75), "roofline": (6.35, 0.75, 4.45, 3.75)}
     figure, axes = blank(figure, (11, 5), boxes)
     first = next(iter(timings.values()))
-    kinds = [name if name in CONVOLUTIONS else _leading(timing.cost) for name, timing in timings.items()]
+    kinds = [
+        name if name in palette.CONVOLUTIONS else _leading(timing.cost) for name, timing in timings.items()
+    ]
     colours = [colour_of(kind) for kind in kinds]
     shares, speeds = {}, {}
     for name, timing in timings.items():
@@ -201,8 +193,8 @@ def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -
     for (x, _), timing, colour in zip(shares.values(), timings.values(), colours, strict=True):
         ax.plot([x, x], [100 * end / first.median for end in timing.spread], color=colour, linewidth=2)
     ends = [min(ax.get_xlim()[0], ax.get_ylim()[0]), max(ax.get_xlim()[1], ax.get_ylim()[1])]
-    ax.plot(ends, ends, "--", color=MUTED, linewidth=1.5)
-    ax.set_title("on the dashed line: as promised", fontsize=TITLE, color=INK)
+    ax.plot(ends, ends, "--", color=palette.MUTED, linewidth=1.5)
+    ax.set_title("on the dashed line: as promised", fontsize=palette.TITLE, color=palette.INK)
     ridge = first.peak / first.bandwidth
     ax = draw_cloud(
         axes["roofline"],
@@ -214,9 +206,9 @@ def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -
     )
     x = np.geomspace(*ax.get_xlim(), 100)
     roof = np.minimum(first.peak, first.bandwidth * x) / 1e9
-    ax.plot(x, roof, color=MUTED, linewidth=1.5)
-    ax.fill_between(x, roof, ax.get_ylim()[1], color=EMPTY)
-    ax.set_title("roofline, from two yardsticks", fontsize=TITLE, color=INK)
+    ax.plot(x, roof, color=palette.MUTED, linewidth=1.5)
+    ax.fill_between(x, roof, ax.get_ylim()[1], color=palette.EMPTY)
+    ax.set_title("roofline, from two yardsticks", fontsize=palette.TITLE, color=palette.INK)
     each = "; ".join(
         f"{name} {share:.3g} % and {timings[name].cost.intensity:.2g}"
         for name, (share, _) in zip(timings, shares.values(), strict=True)
@@ -247,7 +239,7 @@ def show_costs(
     figure, axes = blank(figure, (width, height + 0.55), boxes)
     weights = {name: spec.num_weights for name, spec in specs.items()}
     macs = {name: spec.macs(input_size) for name, spec in specs.items()}
-    colours = [CONVOLUTIONS[spec.kind] for spec in specs.values()]
+    colours = [palette.CONVOLUTIONS[spec.kind] for spec in specs.values()]
     draw_bars(axes["weights"], weights, "weights", colours=colours)
     draw_bars(axes["multiply-adds"], macs, f"multiply-adds on {times(input_size)}", colours=colours)
     axes["multiply-adds"].set_yticks([])

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from convlab.arithmetic import whole
-from convlab.costs import Cost, cost
-from convlab.running import empty_image, image_shape, stand_ins
+from convlab.checks import check_whole
+from convlab.measure.costs import Cost, cost
+from convlab.measure.running import empty_image, image_shape, stand_ins
 
 BLOCK = 2**20  # numbers that a ReLU reads and writes, and …
 SQUARE = 512  # … rows and columns of the matrices that are multiplied, as yardsticks
@@ -87,8 +87,8 @@ def measure_time(
     """
     if not isinstance(modules, Mapping) or not modules:
         raise ValueError(f"modules={modules!r} must name at least one module")
-    whole("repeats", repeats, 3)
-    threads = whole("threads", torch.get_num_threads() if threads is None else threads, 1)
+    check_whole("repeats", repeats, 3)
+    threads = check_whole("threads", torch.get_num_threads() if threads is None else threads, 1)
     noise = torch.randn(image_shape(input_shape), generator=torch.Generator().manual_seed(0))
     tasks, costs, buffers = {}, {}, {}
     for name, module in modules.items():

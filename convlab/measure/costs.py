@@ -11,7 +11,7 @@ from torch.utils.flop_counter import flop_registry
 from torch.utils.module_tracker import ModuleTracker
 
 from convlab.arithmetic import ConvSpec
-from convlab.running import Watcher, empty_image, image_shape, run_watched, stand_ins, tensors_in
+from convlab.measure.running import Watcher, empty_image, image_shape, run_watched, stand_ins, tensors_in
 
 MOST_ROWS = 12
 

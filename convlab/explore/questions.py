@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import ipywidgets as widgets
 
-from convlab.explorers import as_html, as_mimebundle
-from convlab.picture import KERNEL, OUTPUT
+from convlab.explore.explorers import as_html, as_mimebundle
+from convlab.pictures import palette
 
 
 class Question:
@@ -64,7 +64,9 @@ class Question:
         return self
 
     def _check(self, _change: object) -> None:
-        self._reply.value = as_html(self.reply, colour=OUTPUT if self.reply.startswith("✓") else KERNEL)
+        self._reply.value = as_html(
+            self.reply, colour=palette.OUTPUT if self.reply.startswith("✓") else palette.KERNEL
+        )
 
     def __repr__(self) -> str:
         return f"{self.text}  [{' | '.join(map(str, self.choices))}]"

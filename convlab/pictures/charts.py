@@ -12,13 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.ticker import AutoLocator, LogLocator, NullLocator
 
-from convlab.costs import Cost
-from convlab.picture import CONVOLUTIONS, EMPTY, INK, LABEL, MUTED, SMALL, frame, thin_sides
+from convlab.measure.costs import Cost
+from convlab.pictures import palette
+from convlab.pictures.page import frame, thin_sides
 
 
 def colour_of(kind: str) -> str:
     """The colour of a kind of convolution, or of what is none."""
-    return CONVOLUTIONS.get(kind, EMPTY if kind == "others" else MUTED)
+    return palette.CONVOLUTIONS.get(kind, palette.EMPTY if kind == "others" else palette.MUTED)
 
 
 def draw_layers(ax: Axes, cost: Cost, title: str = "") -> Axes:
@@ -38,9 +39,9 @@ def _plain(ax: Axes, xlabel: str = "", ylabel: str = "") -> Axes:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if logarithmic else AutoLocator())
         axis.set_major_formatter("{x:g}")
         axis.set_minor_locator(NullLocator())
-    ax.tick_params(labelsize=SMALL, length=3, color=MUTED)
-    ax.set_xlabel(xlabel, fontsize=LABEL)
-    ax.set_ylabel(ylabel, fontsize=LABEL)
+    ax.tick_params(labelsize=palette.SMALL, length=3, color=palette.MUTED)
+    ax.set_xlabel(xlabel, fontsize=palette.LABEL)
+    ax.set_ylabel(ylabel, fontsize=palette.LABEL)
     return thin_sides(ax, "left", "bottom")
 
 
@@ -57,22 +58,30 @@ def draw_shares(ax: Axes, rows: Mapping[str, Mapping[str, float]], title: str = 
                 label = {
                     "ha": "center",
                     "va": "center",
-                    "fontsize": LABEL,
-                    "color": INK if light else "white",
+                    "fontsize": palette.LABEL,
+                    "color": palette.INK if light else "white",
                 }
                 ax.text(left + share / 2, place, f"{share:.0%}", **label)
             left += share
     ax.set(xlim=(0, 1), ylim=(len(rows) + 0.25, -0.5))
     frame(ax, title)
-    ax.set_yticks(range(len(rows)), list(rows), fontsize=LABEL)
+    ax.set_yticks(range(len(rows)), list(rows), fontsize=palette.LABEL)
     ax.tick_params(length=0)
     for spine in ax.spines.values():
         spine.set_visible(False)
     columns = 3
     for number, name in enumerate(names):
         x, y = number % columns / columns, len(rows) - 0.25 + 0.42 * (number // columns)
-        ax.plot(x + 0.015, y, "s", color=colour_of(name), markersize=11, markeredgecolor=MUTED, clip_on=False)
-        ax.text(x + 0.045, y, name, va="center", fontsize=LABEL, color=INK)
+        ax.plot(
+            x + 0.015,
+            y,
+            "s",
+            color=colour_of(name),
+            markersize=11,
+            markeredgecolor=palette.MUTED,
+            clip_on=False,
+        )
+        ax.text(x + 0.045, y, name, va="center", fontsize=palette.LABEL, color=palette.INK)
     return ax
 
 
@@ -107,11 +116,17 @@ def draw_cloud(
             textcoords="axes fraction",
             ha="right" if to_the_left else "left",
             va="center",
-            fontsize=LABEL,
-            color=INK,
+            fontsize=palette.LABEL,
+            color=palette.INK,
             zorder=2.5,  # over lines, under dots
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1},
-            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 5},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": palette.MUTED,
+                "linewidth": 0.8,
+                "shrinkA": 0,
+                "shrinkB": 5,
+            },
         )
     return ax
 

@@ -1,0 +1,1 @@
+"""Pictures under controls, and questions that check themselves."""

@@ -1,0 +1,1 @@
+"""What any torch module sees, costs and takes."""

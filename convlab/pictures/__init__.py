@@ -1,0 +1,1 @@
+"""Numbers and tensors made into pictures."""
