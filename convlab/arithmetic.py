@@ -8,6 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from convlab.checks import Pair, check_pair, check_whole
+from convlab.kinds import KINDS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -69,15 +70,8 @@ class ConvSpec:
 
     @property
     def kind(self) -> str:
-        """What the field calls it: "ordinary", "pointwise", "dilated", "grouped" or "depthwise".
-
-        Of two names that fit, the one that says more about its cost: the groups come first.
-        """
-        if self.groups > 1:
-            return "depthwise" if self.groups == self.in_channels else "grouped"
-        if self.effective_kernel_size == (1, 1):
-            return "pointwise"
-        return "dilated" if self.effective_kernel_size != self.kernel_size else "ordinary"
+        """What the field calls it, the first of ``convlab.kinds.KINDS`` that fits: "ordinary" or "dilated", say."""
+        return next(name for name, kind in KINDS.items() if kind.fits(self))
 
     @property
     def effective_kernel_size(self) -> Pair:

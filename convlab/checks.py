@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import reprlib
+from collections.abc import Iterable, Mapping
 from operator import index
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 Pair = tuple[int, int]
@@ -58,3 +59,45 @@ def check_one_of(name: str, value: T, choices: Iterable[T]) -> T:
     if value not in offered:
         raise ValueError(f"{name}={value!r} must be one of: {', '.join(map(str, offered))}")
     return value
+
+
+def check_type(name: str, value: object, kind: type[T]) -> T:
+    """The value, if it is of this kind.
+
+    Raises
+    ------
+    ValueError
+        With `name`, and the value or, of a long one, its beginning.
+    """
+    if not isinstance(value, kind):
+        raise ValueError(f"{name}={reprlib.repr(value)} must be of type {kind.__name__}")
+    return value
+
+
+def check_sequence(name: str, value: object, least: int = 1) -> list:
+    """The items, if there are at least `least`; a string or a mapping is no sequence.
+
+    Raises
+    ------
+    ValueError
+        With `name` and `value`, if it is none or too short.
+    """
+    items = (
+        list(value) if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)) else []
+    )
+    if len(items) < least:
+        raise ValueError(f"{name}={reprlib.repr(value)} must be a sequence that holds at least {least}")
+    return items
+
+
+def check_mapping(name: str, value: object, kind: type[T], least: int = 1) -> dict[Any, T]:
+    """The items by name, if there are at least `least`, each of this kind.
+
+    Raises
+    ------
+    ValueError
+        With `name` and `value`, or the item that is of another kind.
+    """
+    if not isinstance(value, Mapping) or len(value) < least:
+        raise ValueError(f"{name}={reprlib.repr(value)} must be a mapping that holds at least {least}")
+    return {key: check_type(f"{name}[{key!r}]", item, kind) for key, item in value.items()}

@@ -65,6 +65,18 @@ def photo(name: str, size: int | tuple[int, int] | None = None, *, channels: int
     return pixels.permute(2, 0, 1)[None].to(torch.float32).div(255).contiguous()
 
 
+def as_photo(image, size=None, *, channels=None):
+    if size is not None and tuple(image.shape[-2:]) != tuple(size):
+        import torch.nn.functional as F
+
+        image = F.interpolate(image, tuple(size))
+    if channels == 1 and image.shape[1] == 3:
+        image = (image * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+    if channels == 3 and image.shape[1] == 1:
+        image = image.expand(1, 3, -1, -1)
+    return image
+
+
 def check_photo(image: Tensor, channels: int) -> Tensor:
     """The image, if it is one photo (1, channels, H, W).
 

@@ -101,7 +101,7 @@ def test_gaps_of_a_kernel_are_empty_and_taps_carry_their_weights():
     assert cells.shape == (7, 7)
     np.testing.assert_array_equal(cells[::3, ::3], kernel("Sobel x").numpy())
     assert np.isnan(cells).sum() == 49 - 9
-    assert [text.get_text() for text in axes.texts] == ["-1", "0", "1", "-2", "0", "2", "-1", "0", "1"]
+    assert [text.get_text() for text in axes.texts] == ["−1", "0", "1", "−2", "0", "2", "−1", "0", "1"]
 
 
 @pytest.mark.parametrize(
@@ -167,9 +167,9 @@ def test_a_line_goes_round_the_half_of_a_dense_field():
     assert not axes_of(show_field(CAT, stacked_fields([4, 4])[-1]))["heat"].collections
 
 
-def test_a_field_is_not_shown_on_a_photo_of_another_size():
-    with pytest.raises(ValueError, match=r"image=\(1, 1, 60, 61\)"):
-        show_field(CAT[..., :60, :], stacked_fields([1])[-1])
+def test_a_field_is_shown_on_a_photo_brought_to_its_size():
+    axes = axes_of(show_field(photo("cat"), stacked_fields([1])[-1]))
+    assert axes["support"].images[0].get_array().shape == (61, 61, 3)
 
 
 def test_a_cost_has_a_bar_for_each_layer_in_the_colour_of_its_kind():
@@ -178,7 +178,7 @@ def test_a_cost_has_a_bar_for_each_layer_in_the_colour_of_its_kind():
     bars = axes_of(picture)["layers"].patches
     assert sum(bar.get_height() for bar in bars) == pytest.approx(100)
     colours = [matplotlib.colors.to_hex(bar.get_facecolor()).upper() for bar in bars]
-    assert colours == [palette.CONVOLUTIONS["depthwise"], palette.CONVOLUTIONS["pointwise"]]
+    assert colours == [palette.of_kind("depthwise"), palette.of_kind("pointwise")]
     assert f"{found.macs:,} multiply-adds (depthwise 52.9%, pointwise 47.1%)" in picture.alt
     names = {text.get_text() for text in axes_of(picture)["shares"].texts}
     assert {"depthwise", "pointwise", "others"} <= names
@@ -198,7 +198,7 @@ def test_times_stand_beside_what_was_promised_but_never_in_the_sentence():
 
 
 def test_the_roof_is_the_lower_of_two_yardsticks():
-    roof = axes_of(show_times(TIMINGS))["roofline"].lines[0]
+    roof = max(axes_of(show_times(TIMINGS))["roofline"].lines, key=lambda line: len(line.get_xdata()))
     timing = TIMINGS["ordinary"]
     for intensity, speed in zip(roof.get_xdata(), roof.get_ydata(), strict=True):
         assert speed == pytest.approx(min(timing.peak, timing.bandwidth * intensity) / 1e9)
@@ -212,14 +212,14 @@ def test_names_of_close_points_stand_apart():
 
 def test_what_multiplies_nothing_has_no_cost_or_time_to_show():
     relu = measure_time({"conv": nn.Conv2d(4, 8, 3), "ReLU": nn.ReLU()}, (4, 8, 8), repeats=3)
-    with pytest.raises(ValueError, match="'ReLU' has no multiply-adds"):
+    with pytest.raises(ValueError, match=r"timings\['ReLU'\] has no multiply-adds"):
         show_times(relu)
     with pytest.raises(ValueError, match="no multiply-adds"):
         show_cost(relu["ReLU"].cost)
 
 
 def test_nothing_is_not_shown():
-    with pytest.raises(ValueError, match="nothing to show"):
+    with pytest.raises(ValueError, match=r"maps=\{\} must be"):
         show_maps({})
     with pytest.raises(ValueError, match=r"fields=\{\}"):
         show_growth(CAT, {})
@@ -241,5 +241,5 @@ def test_a_product_of_maps_has_a_cost_without_weights():
 
 
 def test_one_time_alone_is_not_compared():
-    with pytest.raises(ValueError, match="at least two"):
+    with pytest.raises(ValueError, match="timings=.* at least 2"):
         show_times({"ordinary": TIMINGS["ordinary"]})

@@ -94,7 +94,7 @@ def test_cost_and_wires_are_those_of_the_layer(groups):
     assert f"{144 // groups} of 144 wires, {1296 // groups:,} weights" in picture.alt
 
     wires = axes["wires"].collections[0]
-    assert tuple(wires.get_color()[0])[:3] == to_rgba(palette.CONVOLUTIONS[kind])[:3]
+    assert tuple(wires.get_color()[0])[:3] == to_rgba(palette.of_kind(kind))[:3]
     drawn = {(int(top[0]), int(bottom[0])) for top, bottom in wires.get_segments()}
     matrix = np.asarray(axes["matrix"].images[0].get_array())
     assert drawn == {(source, output) for output, source in np.argwhere(matrix)}
@@ -193,9 +193,7 @@ def test_what_cannot_be_is_refused_with_its_name_and_value():
         show_poke(SMALL_PHOTO, channel=12)
     with pytest.raises(ValueError, match="between='ReLU' must be one of: nothing"):
         show_poke(SMALL_PHOTO, between="ReLU")
-    with pytest.raises(ValueError, match=r"shape \(1, 1, 24, 24\) must be one colour photo"):
-        lift(photo("cat", 24, channels=1))
     with pytest.raises(ValueError, match=r"'a' has shape \(3,\)"):
         show_connectivity({"a": torch.ones(3)})
-    with pytest.raises(ValueError, match="matrices is empty"):
+    with pytest.raises(ValueError, match=r"matrices=\{\} must be"):
         show_connectivity({})

@@ -25,18 +25,19 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 # A module may import from the rows above its own, never from its own row or below; the lessons are equals.
 LAYERS = [
-    {"checks"},
+    {"checks", "kinds"},
     {"arithmetic"},
     {"images", "kernels", "networks"},
     {"training"},
     {"measure.running"},
     {"measure.costs", "measure.tracing"},
     {"measure.reach", "measure.timing"},
-    {"pictures.palette"},
+    {"pictures.palette", "pictures.words"},
     {"pictures.page"},
     {"pictures.charts", "pictures.drawings"},
     {"pictures.figures"},
     {"lessons"},
+    {"explore.choices"},
     {"explore.explorers"},
     {"explore.questions"},
 ]

@@ -179,11 +179,9 @@ def test_what_cannot_be_drawn_is_refused_with_name_and_value():
         show_window(COFFEE, column=-1)
     with pytest.raises(ValueError, match="stride=0 must be"):
         show_window(COFFEE, stride=0)
-    with pytest.raises(ValueError, match=r"shape \(1, 3, 24, 24\) must be one grey photo \(1, 1, H, W\)"):
-        show_window(COLOUR)
-    with pytest.raises(ValueError, match="kernels is empty"):
+    with pytest.raises(ValueError, match=r"kernels=\[\] must be"):
         show_gallery(SMALL, [])
-    with pytest.raises(ValueError, match="name='blur' must be one of"):
+    with pytest.raises(ValueError, match="kernels='blur' must be one of"):
         show_gallery(SMALL, ["blur"])
     with pytest.raises(ValueError, match="filter='sepia' must be one of: grey edges"):
         show_channel_sum(COLOUR, FILTERS, filter="sepia")

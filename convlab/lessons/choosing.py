@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import cache
+from math import ceil, sqrt
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from convlab.arithmetic import ConvSpec
-from convlab.checks import check_whole
-from convlab.images import check_photo
+from convlab.checks import check_mapping, check_one_of, check_sequence, check_type, check_whole
+from convlab.images import as_photo
 from convlab.kernels import KERNELS
 from convlab.kernels import kernel as named_kernel
 from convlab.measure.costs import Cost
 from convlab.measure.reach import measure_receptive_field
 from convlab.measure.timing import Timing
-from convlab.pictures import palette
-from convlab.pictures.drawings import draw_map, draw_photo, times
-from convlab.pictures.page import Picture, blank, frame, side_by_side, thin_sides
+from convlab.pictures import page, palette
+from convlab.pictures.charts import draw_bars
+from convlab.pictures.drawings import draw_map, draw_photo, draw_tiles
+from convlab.pictures.page import Picture
+from convlab.pictures.words import count_text, size_text
 from convlab.training import Patches, alternatives
 
 FIVE = ("ordinary", "pointwise", "dilated", "grouped", "separable")
@@ -38,17 +39,17 @@ def filter_bank(image: Tensor, channels: int) -> Tensor:
 
     Parameters
     ----------
-    image : Tensor, (1, 1, H, W)
-        A grey photo.
+    image : photo
+        Taken in grey.
     channels : int
         A multiple of 8, the number of named kernels.
 
     Raises
     ------
     ValueError
-        For another image or number of channels.
+        For what is no photo or number of channels.
     """
-    check_photo(image, 1)
+    image = as_photo(image, channels=1)
     if check_whole("channels", channels, 1) % len(KERNELS):
         raise ValueError(f"channels={channels!r} must be a multiple of {len(KERNELS)}, the named kernels")
     maps = []
@@ -95,8 +96,8 @@ def show_five(
 
     Parameters
     ----------
-    image : Tensor, (1, 1, H, W)
-        A grey photo; the input is its :func:`filter_bank`.
+    image : photo
+        Taken in grey; the input is its :func:`filter_bank`.
     channels : int
         Of input and output: a multiple of 8.
     kernel_size, kernel
@@ -108,8 +109,9 @@ def show_five(
     Raises
     ------
     ValueError
-        For another image, an unknown kernel, or a number that no layer or kernel can have.
+        For what is no photo, an unknown kernel, or a number that no layer or kernel can have.
     """
+    image = as_photo(image, channels=1)
     layers = {name: alternatives(channels, channels, kernel_size)[name] for name in FIVE}
     bank, weights = filter_bank(image, channels), named_kernel(kernel, kernel_size)
     size = tuple(image.shape[-2:])
@@ -118,78 +120,67 @@ def show_five(
     reach = {name: _reach(specs) for name, specs in layers.items()}
     measured = (timings or {}).get((channels, kernel_size))
 
-    left, gap, head, text, low = 0.15, 0.15, 0.42, 1.15, 1.75
-    wide = (11 - 2 * left - gap * (len(FIVE) - 1)) / len(FIVE)
+    wide = 2.02
     tall = wide * size[0] / size[1]
-    boxes = {name: (left + i * (wide + gap), low + text, wide, tall) for i, name in enumerate(FIVE)}
-    boxes["bars"] = (left, 0.42, 11 - 2 * left, low - 0.55)
-    figure, axes = blank(figure, (11, low + text + tall + head), boxes)
+    maps = page.panels(FIVE, wide, tall, gap=0.15, below=1.2)
+    bars = page.panel("bars", maps.width, 1.2, above=0, below=0.3)
+    figure, axes = page.blank(figure, page.down(maps, bars, gap=0))
     for name, specs in layers.items():
-        draw_map(axes[name], _first_map(specs, bank, weights), name, colour=palette.CONVOLUTIONS[name])
+        draw_map(axes[name], _first_map(specs, bank, weights), name, colour=palette.of_kind(name))
         lines = (
-            f"{channels}×{times(size)}\n{counts[name]:,} weights\n{macs[name] / 1e6:.1f} M multiply-adds\n"
-            f"reach {reach[name]}×{reach[name]}"
+            f"{channels}×{size_text(size)}\n{counts[name]:,} weights\n"
+            f"{macs[name] / 1e6:.1f} M multiply-adds\nreach {reach[name]}×{reach[name]}"
         )
-        place = {
-            "xy": (0.5, 0),
-            "xycoords": "axes fraction",
-            "xytext": (0, -5),
-            "textcoords": "offset points",
-        }
-        axes[name].annotate(
-            lines, **place, ha="center", va="top", fontsize=palette.LABEL, color=palette.INK, linespacing=1.25
-        )
-    centres = [boxes[name][0] + wide / 2 - left for name in FIVE]
-    _draw_shares(axes["bars"], centres, macs, measured)
+        below = {"va": "top", "ha": "center", "linespacing": 1.25, "transform": axes[name].transAxes}
+        page.write(axes[name], 0.5, -0.03, lines, **below)
+    _draw_shares(axes["bars"], macs, measured)
     each = "; ".join(
         f"{name} {counts[name]:,} weights, {macs[name]:,} multiply-adds, reach {reach[name]}×{reach[name]}"
         for name in FIVE
     )
     return Picture(
         figure,
-        f"{channels} to {channels} channels on {times(size)}, {kernel}, {kernel_size}×{kernel_size}: {each}.",
+        f"{channels} to {channels} channels on {size_text(size)}, {kernel}, "
+        f"{kernel_size}×{kernel_size}: {each}.",
     )
 
 
-def _draw_shares(
-    ax: Axes, centres: Sequence[float], macs: Mapping[str, int], measured: Mapping[str, Timing] | None
-) -> Axes:
+def _draw_shares(ax: Axes, macs: Mapping[str, int], measured: Mapping[str, Timing] | None) -> None:
     """Pairs of bars under the maps: multiply-adds (solid) and time (hatched), in % of the first."""
-    rows = {"multiply-adds": [100 * value / macs[FIVE[0]] for value in macs.values()]}
-    if measured:
-        rows["time"] = [100 * measured[name].median / measured[FIVE[0]].median for name in FIVE]
-    most = max(max(values) for values in rows.values())
-    threads = measured[FIVE[0]].threads if measured else 0
-    for number, values in enumerate(rows.values()):
-        for centre, name, value in zip(centres, FIVE, values, strict=True):
-            middle = centre + (number - (len(rows) - 1) / 2) * 0.8
-            colour = palette.CONVOLUTIONS[name]
-            style = {"facecolor": colour} if number == 0 else {"facecolor": "white", "hatch": "///"}
-            ax.bar(middle, value, width=0.62, edgecolor=colour, linewidth=2, **style)
-            ax.text(
-                middle,
-                value + 0.03 * most,
-                f"{value:.0f} %",
-                ha="center",
-                fontsize=palette.LABEL,
-                color=palette.INK,
-            )
-    ax.set(xlim=(0, ax.convlab_box[2]), ylim=(0, 1.22 * most))
-    frame(ax, "")
-    thin_sides(ax, "bottom")
+    rows = [[100 * value / macs[FIVE[0]] for value in macs.values()]]
     label = "solid: multiply-adds"
-    label += f"; hatched: time, {threads} thread{'s' * (threads > 1)}; in % of ordinary" if measured else ""
+    if measured:
+        first = measured[FIVE[0]]
+        rows.append([100 * measured[name].median / first.median for name in FIVE])
+        label += f"; hatched: time, {count_text(first.threads, 'thread')}; in % of ordinary"
+    most = max(map(max, rows))
+    for number, values in enumerate(rows):
+        for place, (name, value) in enumerate(zip(FIVE, values, strict=True)):
+            middle = place + 0.5 + (number - (len(rows) - 1) / 2) * 0.38
+            colour = palette.of_kind(name)
+            style = {"facecolor": "white", "hatch": "///"} if number else {"facecolor": colour}
+            ax.bar(middle, value, width=0.29, edgecolor=colour, linewidth=2, **style)
+            page.write(ax, middle, value + 0.03 * most, f"{value:.0f} %", ha="center", va="bottom")
+    page.frame(ax, "").set(xlim=(0, len(FIVE)), ylim=(0, 1.22 * most))
+    page.thin_sides(ax, "bottom")
     ax.set_xlabel(label, fontsize=palette.LABEL, color=palette.INK, labelpad=4)
-    return ax
 
 
 def show_patches(patches: Patches, names: Sequence[str], *, figure: Figure | None = None) -> Picture:
-    """The first nine patches of each of the photos `names`, zero in mid-grey."""
-    figure, axes = side_by_side(figure, dict.fromkeys(names, 1))
+    """The first nine patches of each of the photos `names`, zero in mid-grey.
+
+    Raises
+    ------
+    ValueError
+        For what are no patches, or no names.
+    """
+    names = check_sequence("names", names)
+    labels = check_type("patches", patches, Patches).labels
+    figure, axes = page.blank(figure, page.side_by_side(dict.fromkeys(names, 1)))
     for label, name in enumerate(names):
-        of_photo = patches.images[patches.labels == label, 0]
-        _draw_tiles(axes[name], of_photo[:9], 3, name, palette.INPUT, cmap="gray", vmin=-2.5, vmax=2.5)
-    size = times(patches.images.shape[-2:])
+        shown = patches.images[labels == label, 0][:9]
+        draw_tiles(axes[name], shown, 3, name, palette.INPUT, limits=(-2.5, 2.5))
+    size = size_text(patches.images.shape[-2:])
     return Picture(
         figure, f"9 of {len(patches) // len(names)} patches of {size} from each of {', '.join(names)}."
     )
@@ -221,23 +212,24 @@ def show_training(
     ValueError
         If the three are not about the same networks.
     """
-    if not accuracies or set(accuracies) != set(costs) or set(accuracies) != set(step_seconds):
+    check_mapping("costs", costs, Cost)
+    if set(accuracies) != set(costs) or set(accuracies) != set(step_seconds):
         raise ValueError(f"accuracies of {list(accuracies)} need costs and step_seconds of the same networks")
     names = sorted(accuracies, key=lambda name: (-costs[name].macs, -costs[name].parameters))
     height = 0.62 * len(names)
-    boxes = {"accuracy": (1.35, 0.4, 4.1, height)}
-    for number, label in enumerate(("multiply-adds", "parameters", "time a step")):
-        boxes[label] = (5.75 + 1.75 * number, 0.4, 1.6, height)
-    figure, axes = blank(figure, (11, height + 0.85), boxes)
-    _draw_accuracies(axes["accuracy"], {name: accuracies[name] for name in names}, chance)
     columns = {
-        "multiply-adds": {name: costs[name].macs / 1e6 for name in names},
-        "parameters": {name: costs[name].parameters for name in names},
-        "time a step": {name: 1000 * step_seconds[name] for name in names},
+        "multiply-adds": ({name: costs[name].macs / 1e6 for name in names}, "{:.2f} M"),
+        "parameters": ({name: costs[name].parameters for name in names}, "{:,}"),
+        "time a step": ({name: 1000 * step_seconds[name] for name in names}, "{:.0f} ms"),
     }
-    forms = {"multiply-adds": "{:.2f} M", "parameters": "{:,}", "time a step": "{:.0f} ms"}
-    for label, values in columns.items():
-        _draw_column(axes[label], label, values, forms[label])
+    dots = page.panel("accuracy", 4.1, height, left=1.1, below=0.3)
+    figure, axes = page.blank(
+        figure, page.across(dots, page.panels(columns, 1.6, height, below=0.3, gap=0.15))
+    )
+    _draw_accuracies(axes["accuracy"], {name: accuracies[name] for name in names}, chance)
+    colours = [palette.of_kind(name) for name in names]
+    for label, (values, form) in columns.items():
+        draw_bars(axes[label], values, label, colours=colours, form=form.format, named=False, room=1.9)
     seeds = min(map(len, accuracies.values()))
     worst = min(np.mean(values) for values in accuracies.values())
     times_chance = int(min(worst / chance, 2))
@@ -253,76 +245,24 @@ def show_training(
 def _draw_accuracies(ax: Axes, accuracies: Mapping[str, Sequence[float]], chance: float) -> Axes:
     """A row for each network: a dot for each seed, a bar at their mean."""
     for row, (name, values) in enumerate(accuracies.items()):
-        percent, colour = 100 * np.asarray(values), palette.CONVOLUTIONS[name]
+        percent, colour = 100 * np.asarray(values), palette.of_kind(name)
+        mean = percent.mean()
         ax.plot([percent.min(), percent.max()], [row, row], color=colour, linewidth=2, alpha=0.5)
         ax.scatter(percent, [row] * len(percent), s=70, color=colour, edgecolors="white", zorder=3)
-        ax.plot([percent.mean()] * 2, [row - 0.24, row + 0.24], color=colour, linewidth=4)
-        ax.text(
-            percent.mean(),
-            row - 0.26,
-            f"{percent.mean():.0f} %",
-            ha="center",
-            va="bottom",
-            fontsize=palette.SMALL,
-        )
+        ax.plot([mean] * 2, [row - 0.2, row + 0.2], color=colour, linewidth=4)
+        page.write(ax, mean, row - 0.22, f"{mean:.0f} %", ha="center", va="bottom", fontsize=palette.SMALL)
     ax.axvline(100 * chance, color=palette.MUTED, linestyle="--", linewidth=1.5)
-    ax.text(
-        100 * chance + 1,
-        len(accuracies) - 0.55,
-        "chance",
-        fontsize=palette.SMALL,
-        color=palette.MUTED,
-        va="bottom",
-    )
-    ax.set(xlim=(0, 100), ylim=(len(accuracies) - 0.45, -0.75))
-    frame(ax, "held-out accuracy, %")
-    ax.set_xticks(range(0, 101, 20), map(str, range(0, 101, 20)), fontsize=palette.LABEL)
-    ax.set_yticks(range(len(accuracies)), list(accuracies), fontsize=palette.LABEL)
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.tick_params(length=0)
-    return thin_sides(ax, "bottom")
-
-
-def _draw_column(ax: Axes, title: str, values: Mapping[str, float], form: str) -> Axes:
-    """Horizontal bars in the rows of :func:`_draw_accuracies`, each with its number above the end."""
-    for row, (name, value) in enumerate(values.items()):
-        ax.barh(row, value, height=0.3, color=palette.CONVOLUTIONS[name])
-        ax.annotate(
-            form.format(value),
-            (0, row - 0.2),
-            (4, 0),
-            "data",
-            "offset points",
-            fontsize=palette.SMALL,
-            color=palette.INK,
-        )
-    ax.set(xlim=(0, 1.05 * max(values.values())), ylim=(len(values) - 0.45, -0.75))
-    frame(ax, title)
-    return thin_sides(ax, "left")
+    style = {"fontsize": palette.SMALL, "color": palette.MUTED, "va": "bottom"}
+    page.write(ax, 100 * chance + 1, len(accuracies) - 0.5, "chance", **style)
+    page.frame(ax, "held-out accuracy, %").set(xlim=(0, 100), ylim=(len(accuracies) - 0.4, -0.6))
+    page.name_ticks(ax.xaxis, range(0, 101, 20), range(0, 101, 20))
+    page.name_ticks(ax.yaxis, accuracies)
+    return page.thin_sides(ax, "bottom")
 
 
 def _largest(maps: Tensor) -> Tensor:
     """The largest size of a value in each of the maps (N, h, w), as (N, 1, 1)."""
     return maps.abs().amax(dim=(1, 2), keepdim=True).clamp(min=1e-9)
-
-
-def _tiles(maps: Tensor, columns: int) -> np.ndarray:
-    """Maps (N, h, w) in a grid with a NaN line between them."""
-    count, height, width = maps.shape
-    rows = math.ceil(count / columns)
-    grid = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
-    for number, values in enumerate(maps):
-        top, left = (number // columns) * (height + 1), (number % columns) * (width + 1)
-        grid[top : top + height, left : left + width] = values
-    return grid
-
-
-def _draw_tiles(ax: Axes, maps: Tensor, columns: int, title: str, colour: str, **shades: object) -> Axes:
-    grid = _tiles(maps, columns)
-    ax.set_facecolor(palette.EMPTY)
-    ax.imshow(grid, interpolation="nearest", aspect="auto", **shades)
-    ax.set(xlim=(-0.5, grid.shape[1] - 0.5), ylim=(grid.shape[0] - 0.5, -0.5))
-    return frame(ax, title, colour)
 
 
 def show_learned_kernels(before: Tensor, after: Tensor, *, figure: Figure | None = None) -> Picture:
@@ -340,22 +280,13 @@ def show_learned_kernels(before: Tensor, after: Tensor, *, figure: Figure | None
             f"before={tuple(before.shape)} and after={tuple(after.shape)} must be alike: (N, k, k)"
         )
     count, height, width = after.shape
-    columns = math.ceil(math.sqrt(count))
-    ratio = (columns * (width + 1) - 1) / (math.ceil(count / columns) * (height + 1) - 1)
+    columns = ceil(sqrt(count))
+    ratio = columns * width / (ceil(count / columns) * height)
     parts = {"before training": before, "after training": after, "the change": after - before}
     limit = torch.maximum(_largest(before), _largest(after))
-    figure, axes = side_by_side(figure, dict.fromkeys(parts, ratio))
+    figure, axes = page.blank(figure, page.side_by_side(dict.fromkeys(parts, ratio)))
     for title, kernels in parts.items():
-        _draw_tiles(
-            axes[title],
-            kernels / limit,
-            columns,
-            title,
-            palette.KERNEL,
-            cmap=palette.DIVERGING,
-            vmin=-1,
-            vmax=1,
-        )
+        draw_tiles(axes[title], kernels / limit, columns, title, palette.KERNEL, cmap=palette.DIVERGING)
     changed = int((after != before).flatten(1).any(dim=1).sum())
     return Picture(
         figure,
@@ -387,35 +318,22 @@ def show_features(
     Raises
     ------
     ValueError
-        For an unknown piece, one that is no grey photo, or a number of layers that can't be.
+        For an unknown piece, one that is no photo, or a number of layers that can't be.
     """
-    check_whole("layer", layer, 0)
-    if piece not in pieces:
-        raise ValueError(f"piece={piece!r} must be one of {', '.join(pieces)}")
-    image = check_photo(pieces[piece], 1)
-    figure, axes = side_by_side(
-        figure, {"photo": image.shape[-1] / image.shape[-2]} | dict.fromkeys(networks, 1)
-    )
+    layer = check_whole("layer", layer, 0)
+    networks = check_mapping("networks", networks, nn.Sequential)
+    image = as_photo(pieces[check_one_of("piece", piece, pieces)], channels=1)
+    shown = {"photo": image.shape[-1] / image.shape[-2]} | dict.fromkeys(networks, 1)
+    figure, axes = page.blank(figure, page.side_by_side(shown))
     draw_photo(axes["photo"], image, f"held-out {piece}")
+    patch = (image - image.mean()) / image.std().clamp(min=1e-3)
     with torch.no_grad():
-        maps = {
-            name: net[: 1 + layer]((image - image.mean()) / image.std().clamp(min=1e-3))[0]
-            for name, net in networks.items()
-        }
+        maps = {name: net[: 1 + layer](patch)[0] for name, net in networks.items()}
     for name, values in maps.items():
-        shown = values[:16] / _largest(values[:16])
-        _draw_tiles(
-            axes[name],
-            shown,
-            4,
-            name,
-            palette.CONVOLUTIONS.get(name, palette.OUTPUT),
-            cmap="gray",
-            vmin=0,
-            vmax=1,
-        )
-    after = f"after {layer} layer{'s' * (layer != 1)}" if layer else "after the stem"
-    each = "; ".join(f"{name}, {times(values.shape)}" for name, values in maps.items())
+        tiles = values[:16] / _largest(values[:16])
+        draw_tiles(axes[name], tiles, 4, name, palette.of_kind(name), limits=(0, 1))
+    after = f"after {count_text(layer, 'layer')}" if layer else "after the stem"
+    each = "; ".join(f"{name}, {size_text(values.shape)}" for name, values in maps.items())
     return Picture(
-        figure, f"Held-out {piece}, {times(image.shape[-2:])} pixels; feature maps {after}: {each}."
+        figure, f"Held-out {piece}, {size_text(image.shape[-2:])} pixels; feature maps {after}: {each}."
     )

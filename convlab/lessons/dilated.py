@@ -9,14 +9,14 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from convlab.arithmetic import ConvSpec, hdc_distances, receptive_field
-from convlab.checks import check_whole
-from convlab.images import check_photo
+from convlab.checks import check_sequence, check_whole
+from convlab.images import as_photo
 from convlab.kernels import kernel as named_kernel
 from convlab.measure.reach import MeasuredField, measure_receptive_field
-from convlab.pictures import palette
+from convlab.pictures import page, palette
+from convlab.pictures.charts import draw_growth
 from convlab.pictures.drawings import (
     draw_footprint,
-    draw_growth,
     draw_heat,
     draw_kernel,
     draw_map,
@@ -24,9 +24,9 @@ from convlab.pictures.drawings import (
     draw_paths,
     draw_photo,
     draw_support,
-    times,
 )
-from convlab.pictures.page import Picture, photo_and_curve, side_by_side
+from convlab.pictures.page import Picture
+from convlab.pictures.words import count_text, size_text
 
 
 def show_dilation(
@@ -42,8 +42,8 @@ def show_dilation(
 
     Parameters
     ----------
-    image : Tensor, (1, 1, H, W)
-        A grey photo, larger than the effective kernel.
+    image : photo
+        Larger than the effective kernel; taken in grey.
     dilation, kernel_size, padding
         As in :class:`~convlab.arithmetic.ConvSpec`.
     kernel : str
@@ -52,28 +52,31 @@ def show_dilation(
     Raises
     ------
     ValueError
-        For another or too small an image, an unknown kernel, or a value that no convolution has.
+        For what is no photo or too small a one, an unknown kernel, or a value that no convolution has.
     """
-    check_photo(image, 1)
+    image = as_photo(image, channels=1)
     spec = ConvSpec(1, 1, kernel_size, padding=padding, dilation=dilation, bias=False)
     weights = named_kernel(kernel, kernel_size)
     size = tuple(image.shape[-2:])
-    middle = tuple(n // 2 for n in spec.output_size(size))
+    made = spec.output_size(size)
+    middle = [n // 2 for n in made]
     output = torch.nn.functional.conv2d(
         image, weights[None, None], padding=spec.padding, dilation=spec.dilation
     )
     ratio = size[1] / size[0]
-    figure, axes = side_by_side(figure, {"photo": ratio, "kernel": 1, "output": ratio})
+    block = page.side_by_side({"photo": ratio, "kernel": 1, "output": ratio})
+    figure, axes = page.blank(figure, block)
     draw_footprint(draw_photo(axes["photo"], image), spec, middle)
     draw_kernel(axes["kernel"], weights, dilation)
     draw_map(axes["output"], output, within=size)
-    place = [(whole - part) / 2 + at for whole, part, at in zip(size, output.shape[-2:], middle, strict=True)]
-    axes["output"].plot(*place[::-1], "s", color=palette.OUTPUT, markersize=8, markeredgecolor="white")
+    row, column = ((all_of - part) / 2 + at for all_of, part, at in zip(size, made, middle, strict=True))
+    mark = {"color": palette.OUTPUT, "markersize": 8, "markeredgecolor": "white"}
+    axes["output"].plot(column, row, "s", **mark)
     return Picture(
         figure,
-        f"{kernel}, {times(spec.kernel_size)} with dilation {dilation}: {spec.num_weights} weights "
-        f"span {times(spec.effective_kernel_size)} pixels; with padding {padding!r}, "
-        f"{times(size)} becomes {times(output.shape[-2:])} at {spec.num_weights} multiply-adds "
+        f"{kernel}, {size_text(spec.kernel_size)} with dilation {dilation}: {spec.num_weights} weights "
+        f"span {size_text(spec.effective_kernel_size)} pixels; with padding {padding!r}, "
+        f"{size_text(size)} becomes {size_text(made)} at {spec.num_weights} multiply-adds "
         "per output pixel.",
     )
 
@@ -102,8 +105,7 @@ def show_rates(
 
     Parameters
     ----------
-    image : Tensor, (1, C, H, W)
-        A photo.
+    image : photo
     rates : sequence of int
         The dilation of each layer.
     kernel_size : int
@@ -117,9 +119,11 @@ def show_rates(
     ValueError
         For no rate, or a value that no convolution has.
     """
-    specs = _stack(rates, kernel_size)
+    image = as_photo(image)
+    rates = [check_whole("rates", rate, 1) for rate in check_sequence("rates", rates)]
+    specs = _stack(rates, check_whole("kernel_size", kernel_size, 1))
     field = measure_receptive_field(_averaging(specs), (1, *image.shape[-2:]))
-    figure, axes = side_by_side(figure, {"paths": 1.15, "support": 1, "heat": 1})
+    figure, axes = page.blank(figure, page.side_by_side({"paths": 1.15, "support": 1, "heat": 1}))
     draw_paths(axes["paths"], rates, kernel_size)
     draw_support(axes["support"], image, field)
     draw_heat(axes["heat"], field, "paths to each pixel")
@@ -160,8 +164,7 @@ def show_depth(
 
     Parameters
     ----------
-    image : Tensor, (1, C, H, W)
-        A photo.
+    image : photo
     depth : int
         From 1 to ``DEPTHS``.
     kernel_size : int
@@ -172,19 +175,21 @@ def show_depth(
     ValueError
         For another depth, or a size that no kernel has.
     """
+    image = as_photo(image)
     check_whole("depth", depth, 1, DEPTHS)
+    check_whole("kernel_size", kernel_size, 1)
     families = {
         "rate 1": [1] * DEPTHS,
         "rate 2": [2] * DEPTHS,
         "rates 1, 2, 4 …": [2**layer for layer in range(DEPTHS)],
     }
-    colours = (palette.CONVOLUTIONS["ordinary"], palette.CONVOLUTIONS["dilated"], "#1F6FA3")
+    colours = palette.of_kind("ordinary"), palette.of_kind("dilated"), "#1F6FA3"
     sizes = {
         name: [layer.size[0] for layer in receptive_field(_stack(rates, kernel_size))]
         for name, rates in families.items()
     }
     height, width = image.shape[-2:]
-    figure, axes = photo_and_curve(figure, width / height)
+    figure, axes = page.blank(figure, page.beside_a_chart("photo", width / height, "growth"))
     photo = draw_photo(
         axes["photo"], image, f"depth {depth}, kernel {kernel_size}×{kernel_size}", colour=palette.INK
     )
@@ -194,7 +199,7 @@ def show_depth(
     draw_growth(axes["growth"], sizes, depth, colours)
     reached = "; ".join(f"{name}: {values[depth - 1]}×{values[depth - 1]}" for name, values in sizes.items())
     weights = sum(spec.num_weights for spec in _stack([1] * depth, kernel_size))
-    layers = f"{depth} layer{'s' * (depth > 1)} of {kernel_size}×{kernel_size}"
+    layers = f"{count_text(depth, 'layer')} of {kernel_size}×{kernel_size}"
     return Picture(
         figure,
         f"After {layers}, one output reaches across: {reached} pixels; "

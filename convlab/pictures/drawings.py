@@ -1,80 +1,154 @@
-"""Numbers and tensors drawn on axes.
+"""Photos, kernels, maps and fields drawn on axes.
 
-Every ``draw_…`` takes the axes first and returns them.
+Every ``draw_…`` takes the axes first and returns them. A pixel (row, column) is a unit square round
+the place x = column, y = row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import reprlib
+from collections.abc import Sequence
+from math import ceil
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PatchCollection
-from matplotlib.colors import TwoSlopeNorm
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from convlab.arithmetic import ConvSpec
 from convlab.measure.reach import MeasuredField
 from convlab.pictures import palette
-from convlab.pictures.page import frame, thin_sides
+from convlab.pictures.page import frame, inches, thin_sides, write
+from convlab.pictures.words import short_text, size_text
+
+Limits = tuple[float, float]  # what is black and what is white, or both ends of the colours
 
 
-def times(size: Sequence[int]) -> str:
-    """(3, 5) as "3×5"."""
-    return "×".join(map(str, size))
+def symmetric(values: Tensor | np.ndarray, share: float = 1.0) -> Limits:
+    """Limits with zero in the middle, which this share of the values keep to."""
+    limit = max(float(np.quantile(np.abs(np.asarray(values)), share)), 1e-9)
+    return -limit, limit
 
 
-def plain(value: float) -> str:
-    """Two decimals with a true minus sign, and never a negative zero."""
-    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
-
-
-def grey_limits(values: np.ndarray, white: float = 1.0) -> tuple[float, float]:
-    """What is black and what white in a map: zero is mid-grey where there are negative values, else black.
+def grey_limits(values: np.ndarray, white: float = 1.0) -> Limits:
+    """Zero is mid-grey where there are negative values, else black.
 
     Without negative values, white is at least `white`.
     """
-    limit = max(float(np.quantile(np.abs(values), 0.99)), 1e-9)
-    return (-limit, limit) if values.min() < -1e-6 else (0, max(white, limit))
+    low, high = symmetric(values, 0.99)
+    return (low, high) if values.min() < -1e-6 else (0, max(white, high))
 
 
-def _plane(image: Tensor | np.ndarray) -> np.ndarray:
-    """(H, W) or (H, W, 3) from a tensor (1, C, H, W), (C, H, W) or (H, W)."""
-    array = image.detach().cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
-    while array.ndim > 2 and array.shape[0] == 1:
-        array = array[0]
-    if array.ndim == 3 and array.shape[0] == 3:
-        array = array.transpose(1, 2, 0)
-    if array.ndim != 2 and array.shape[2:] != (3,):
-        raise ValueError(f"an image has 1 or 3 channels and one item, not shape {tuple(image.shape)}")
+def as_plane(name: str, values: Tensor | np.ndarray) -> np.ndarray:
+    """A map or a kernel (H, W), (1, H, W) or (1, 1, H, W), as an array (H, W) of floats.
+
+    Raises
+    ------
+    ValueError
+        With `name` and the shape, for any other shape, and for NaN or infinity.
+    """
+    try:
+        tensor = values if isinstance(values, Tensor) else torch.as_tensor(np.asarray(values, np.float32))
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}={reprlib.repr(values)} must be a tensor or an array of numbers") from None
+    shape = tuple(tensor.shape)
+    if tensor.dim() < 2 or not tensor.numel() or set(shape[:-2]) - {1}:
+        raise ValueError(f"{name} of shape {shape} must be one map or kernel: (H, W) or (1, 1, H, W)")
+    array = tensor.detach().cpu().float().numpy().reshape(shape[-2:])
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} of shape {shape} holds NaN or infinity, for which there is no colour")
     return array
 
 
 def _colour(image: Tensor) -> np.ndarray:
-    """(H, W, 3) in bytes: a quarter of the memory of floats, and quicker to draw."""
-    plane = (_plane(image).clip(0, 1) * 255).round().astype(np.uint8)
-    return np.repeat(plane[..., None], 3, axis=2) if plane.ndim == 2 else plane
+    """A photo (1, C, H, W), (C, H, W) or (H, W) as (H, W, 3) in bytes, a quarter of the memory of floats."""
+    planes = image.reshape(-1, *image.shape[-2:]).clamp(0, 1).mul(255).round().to(torch.uint8)
+    return planes.expand(3, -1, -1).permute(1, 2, 0).numpy()
 
 
-def _grid(ax: Axes, height: int, width: int) -> None:
-    """Limits with row 0 on top, as images have them, so that pixel (row, column) is a unit square."""
-    ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal")
+def _paint(
+    ax: Axes,
+    plane: np.ndarray,
+    title: str,
+    colour: str,
+    *,
+    within: Sequence[int] | None = None,
+    limits: Limits | None = None,
+    cmap: str = "gray",
+    aspect: str = "equal",
+) -> Axes:
+    """Pixels in their squares, row 0 on top; in the middle of an empty field of `within` pixels."""
+    height, width = plane.shape[:2]
+    rows, columns = within or (height, width)
+    top, left = (rows - height) / 2 - 0.5, (columns - width) / 2 - 0.5
+    low, high = limits or (None, None)
+    place = {"extent": (left, left + width, top + height, top), "aspect": "auto"}
+    ax.imshow(plane, cmap=cmap, vmin=low, vmax=high, interpolation="nearest", **place)
+    ax.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), aspect=aspect, facecolor=palette.EMPTY)
+    return frame(ax, title, colour)
 
 
 def draw_photo(ax: Axes, image: Tensor, title: str = "", *, colour: str = palette.INPUT) -> Axes:
     """A photo with values in [0, 1]."""
     plane = _colour(image)
-    ax.imshow(plane, interpolation="nearest", aspect="auto")
-    _grid(ax, *plane.shape[:2])
-    return frame(ax, title or f"photo {times(plane.shape[:2])}", colour)
+    return _paint(ax, plane, title or f"photo {size_text(plane.shape[:2])}", colour)
+
+
+def draw_map(
+    ax: Axes,
+    values: Tensor,
+    title: str = "",
+    *,
+    within: Sequence[int] | None = None,
+    limits: Limits | None = None,
+    colour: str = palette.OUTPUT,
+) -> Axes:
+    """A feature map in greys between `limits`; :func:`grey_limits` unless given.
+
+    With `within` = (height, width), the map keeps the scale of an image of that size, centred.
+    """
+    plane = as_plane("map", values)
+    title = title or f"output {size_text(plane.shape)}"
+    return _paint(ax, plane, title, colour, within=within, limits=limits or grey_limits(plane))
+
+
+def draw_tiles(
+    ax: Axes,
+    maps: Tensor,
+    columns: int,
+    title: str,
+    colour: str,
+    *,
+    limits: Limits = (-1, 1),
+    cmap: str = "gray",
+) -> Axes:
+    """Maps (N, H, W) in a grid with white seams; tile n is the unit square at n % columns, n // columns."""
+    count, height, width = maps.shape
+    rows = ceil(count / columns)
+    grid = np.full((rows * columns, height, width), np.nan, np.float32)
+    grid[:count] = maps
+    grid = grid.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, columns * width)
+    ax.imshow(
+        grid,
+        extent=(0, columns, rows, 0),
+        aspect="auto",
+        interpolation="nearest",
+        cmap=cmap,
+        vmin=limits[0],
+        vmax=limits[1],
+    )
+    ax.set_facecolor(palette.EMPTY)
+    draw_pixel_grid(ax, rows, columns, 0.5, 0.5, colors="white", linewidths=3, zorder=2)
+    return frame(ax, title, colour)
 
 
 def draw_outline(
     ax: Axes,
     top: float,
     left: float,
-    size: Sequence[int],
+    size: Sequence[float],
     colour: str,
     width: float = 3,
     *,
@@ -100,62 +174,47 @@ def draw_pixel_grid(
 
 
 def draw_kernel(
-    ax: Axes, kernel: Tensor, dilation: int = 1, title: str = "", *, colour: str = palette.KERNEL
+    ax: Axes,
+    kernel: Tensor,
+    dilation: int = 1,
+    title: str = "",
+    *,
+    limits: Limits | None = None,
+    numbers: bool = True,
+    colour: str = palette.KERNEL,
+    aspect: str = "equal",
 ) -> Axes:
-    """A kernel (height, width) with its gaps: taps coloured by weight, gaps grey."""
-    weights = _plane(kernel)
+    """A kernel (height, width) with its gaps: taps coloured by weight between `limits`, gaps grey."""
+    weights = as_plane("kernel", kernel)
     spec = ConvSpec(1, 1, weights.shape, dilation=dilation)
     reach = spec.effective_kernel_size
     spread = np.full(reach, np.nan)
     spread[:: spec.dilation[0], :: spec.dilation[1]] = weights
-    limit = max(np.abs(weights).max(), 1e-9)
-    ax.set_facecolor(palette.EMPTY)
-    norm = TwoSlopeNorm(0, -limit, limit)
-    shades = ax.imshow(spread, cmap=palette.DIVERGING, norm=norm, interpolation="nearest", aspect="auto")
-    _grid(ax, *reach)
+    default = f"kernel {size_text(weights.shape)}"
+    if reach != weights.shape:
+        default += f", spans {size_text(reach)}"
+    style = {"limits": limits or symmetric(weights), "cmap": palette.DIVERGING, "aspect": aspect}
+    _paint(ax, spread, title or default, colour, **style)
     if max(reach) <= 25:
         draw_pixel_grid(ax, *reach, colors="white", linewidths=1, zorder=2)
-    if max(reach) <= 9:
-        for (row, column), weight in np.ndenumerate(spread):
-            if not np.isnan(weight):
-                dark = np.mean(shades.to_rgba(weight)[:3]) < 0.55
-                text = f"{weight:.2f}".rstrip("0").rstrip(".") if weight % 1 else f"{weight:.0f}"
-                ax.text(
-                    column,
-                    row,
-                    text,
-                    ha="center",
-                    va="center",
-                    fontsize=palette.TITLE if max(reach) <= 5 else palette.SMALL,
-                    color="white" if dark else palette.INK,
-                )
-    default = f"kernel {times(weights.shape)}"
-    if reach != weights.shape:
-        default += f", spans {times(reach)}"
-    return frame(ax, title or default, colour)
+    if numbers and max(reach) <= 9:
+        _write_weights(ax, spread)
+    return ax
 
 
-def draw_map(
-    ax: Axes,
-    values: Tensor,
-    title: str = "",
-    *,
-    within: Sequence[int] | None = None,
-    colour: str = palette.OUTPUT,
-) -> Axes:
-    """A feature map in greys, as :func:`grey_limits` has them.
-
-    With `within` = (height, width), the map keeps the scale of an image of that size, centred.
-    """
-    plane = _plane(values)
-    low, high = grey_limits(plane)
-    height, width = within or plane.shape[:2]
-    top, left = (height - plane.shape[0]) / 2 - 0.5, (width - plane.shape[1]) / 2 - 0.5
-    extent = (left, left + plane.shape[1], top + plane.shape[0], top)
-    ax.set_facecolor(palette.EMPTY)
-    ax.imshow(plane, cmap="gray", vmin=low, vmax=high, interpolation="nearest", extent=extent, aspect="auto")
-    _grid(ax, height, width)
-    return frame(ax, title or f"output {times(plane.shape)}", colour)
+def _write_weights(ax: Axes, spread: np.ndarray) -> None:
+    """Each weight in its square, as large as all of them fit, the zero before a point left out if it must."""
+    texts = {place: short_text(weight) for place, weight in np.ndenumerate(spread) if weight == weight}
+    wide, tall = (72 * side / count for side, count in zip(inches(ax), spread.shape[::-1], strict=True))
+    longest = max(map(len, texts.values()))
+    if 0.65 * longest * palette.SMALL > wide:
+        texts = {place: text.replace("0.", ".") for place, text in texts.items()}
+    sizes = (palette.TITLE, palette.LABEL)
+    size = next((n for n in sizes if 0.65 * longest * n < wide and 1.7 * n < tall), palette.SMALL)
+    for (row, column), text in texts.items():
+        dark = np.mean(ax.images[0].to_rgba(spread[row, column])[:3]) < 0.55
+        ink = "white" if dark else palette.INK
+        write(ax, column, row, text, ha="center", fontsize=size, color=ink)
 
 
 def draw_footprint(ax: Axes, spec: ConvSpec, at: Sequence[int]) -> Axes:
@@ -167,7 +226,7 @@ def draw_footprint(ax: Axes, spec: ConvSpec, at: Sequence[int]) -> Axes:
     columns = left + np.arange(spec.kernel_size[1]) * spec.dilation[1]
     x, y = np.meshgrid(columns, rows)
     # As large as can be seen from afar, as long as the gaps between taps show.
-    pixel = 72 * ax.get_position().width * ax.figure.get_figwidth() / (ax.get_xlim()[1] - ax.get_xlim()[0])
+    pixel = 72 * inches(ax)[0] / np.ptp(ax.get_xlim())
     side = max(pixel, min(6, 0.6 * pixel * min(spec.dilation)))
     ax.scatter(
         x, y, s=side**2, marker="s", color=palette.KERNEL, edgecolors="white", linewidths=0.4, zorder=3
@@ -185,11 +244,8 @@ def draw_windows(ax: Axes, pixels: Tensor, starts: Sequence[int], length: int) -
     bars = [Rectangle((start - 0.5, 3.4 + step * n), length, 0.7 * step) for n, start in enumerate(starts)]
     ax.add_collection(PatchCollection(bars, color=palette.KERNEL), autolim=False)
     if end < wide:
-        ax.add_patch(
-            Rectangle(
-                (end - 0.5, 1.5), wide - end, 1, facecolor=palette.EMPTY, edgecolor=palette.INK, hatch="////"
-            )
-        )
+        unseen = {"facecolor": palette.EMPTY, "edgecolor": palette.INK, "hatch": "////"}
+        ax.add_patch(Rectangle((end - 0.5, 1.5), wide - end, 1, **unseen))
     return frame(ax, f"{len(starts)} windows along a row", palette.KERNEL)
 
 
@@ -203,12 +259,9 @@ def draw_support(ax: Axes, image: Tensor, field: MeasuredField, title: str = "")
     inside[top : top + height, left : left + width] = True
     shown[inside] = 0.25 * plane[inside]
     shown[field.support] = 0.45 * plane[field.support] + 0.55 * tint
-    ax.imshow(shown, interpolation="nearest", aspect="auto")
-    _grid(ax, *plane.shape[:2])
-    ax.add_patch(
-        Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor=palette.KERNEL, linewidth=2)
-    )
-    return frame(ax, title or f"{field.support.sum():,} of {height * width:,} pixels touched", palette.INPUT)
+    touched = f"{field.support.sum():,} of {height * width:,} pixels touched"
+    _paint(ax, shown, title or touched, palette.INPUT)
+    return draw_outline(ax, top, left, (height, width), palette.KERNEL, 2, rim=0, zorder=1)
 
 
 def _box(field: MeasuredField) -> list[tuple[int, int]]:
@@ -224,8 +277,9 @@ def draw_heat(ax: Axes, field: MeasuredField, title: str = "") -> Axes:
     (top, height), (left, width) = _box(field)
     plane = field.effective[top : top + height, left : left + width]
     felt = plane[plane > 0]
-    shades = {"cmap": "YlOrBr", "vmin": 0, "vmax": np.quantile(felt, 0.995) if felt.size else 1}
-    ax.imshow(np.where(plane > 0, plane, np.nan), interpolation="nearest", aspect="auto", **shades)
+    most = np.quantile(felt, 0.995) if felt.size else 1
+    _paint(ax, np.where(plane > 0, plane, np.nan), title, palette.INPUT, limits=(0, most), cmap="YlOrBr")
+    ax.set_facecolor("white")
     if felt.size and field.coverage > 0.5 and min(height, width) > 8:
         # Random weights give a grainy field: its line is drawn round the local mean.
         window = max(1, min(height, width) // 16) * 2 + 1
@@ -234,8 +288,7 @@ def draw_heat(ax: Axes, field: MeasuredField, title: str = "") -> Axes:
         order = np.argsort(-smooth, axis=None)
         half = smooth.flat[order[np.searchsorted(np.cumsum(plane.flat[order]), plane.sum() / 2)]]
         ax.contour(smooth, levels=[half], colors=palette.INPUT, linewidths=2.5)
-    _grid(ax, height, width)
-    return frame(ax, title, palette.INPUT)
+    return ax
 
 
 def draw_nested(ax: Axes, image: Tensor, fields: Sequence[MeasuredField], title: str) -> Axes:
@@ -248,8 +301,13 @@ def draw_nested(ax: Axes, image: Tensor, fields: Sequence[MeasuredField], title:
     return ax
 
 
-def draw_paths(ax: Axes, rates: Sequence[int], kernel_size: int = 3, title: str = "") -> Axes:
-    """A stack along one axis: every path from one output (top) to the input pixels (bottom)."""
+def draw_paths(
+    ax: Axes, rates: Sequence[int], kernel_size: int, title: str = "", *, names: Sequence[str] = ()
+) -> Axes:
+    """A stack along one axis: every path from one output (top) to the input pixels (bottom).
+
+    `names` stand beside the layers, first one first; their rates unless given.
+    """
     reached, lines, dots = {0}, [], [(0, len(rates))]
     taps = np.arange(kernel_size) - (kernel_size - 1) // 2
     for level, rate in zip(range(len(rates), 0, -1), reversed(rates), strict=True):
@@ -265,59 +323,9 @@ def draw_paths(ax: Axes, rates: Sequence[int], kernel_size: int = 3, title: str 
     ax.plot(holes, [0] * len(holes), "o", color="white", markeredgecolor=palette.INK, markersize=size)
     ax.plot(0, len(rates), "s", color=palette.OUTPUT, markersize=size + 3)
     margin = 0.06 * (last - first + 1) + 0.5
-    room = 0.3 * (last - first + 1)  # for the labels on the left
+    room = 0.3 * (last - first + 1)  # for the names on the left
     ax.set(xlim=(first - room, last + margin), ylim=(-0.35, len(rates) + 0.35))
+    for level, name in enumerate(names or [f"rate {rate}" for rate in rates], start=1):
+        write(ax, first - room, level - 0.55, name, va="baseline")
     frame(ax, title or f"{len(reached)} of {last - first + 1} along one axis")
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-    for level, rate in enumerate(rates, start=1):
-        ax.text(first - room, level - 0.55, f"rate {rate}", fontsize=palette.LABEL, color=palette.INK)
-    return ax
-
-
-def draw_bars(
-    ax: Axes, values: Mapping[str, float], title: str = "", *, colours: str | Sequence[str] = palette.KERNEL
-) -> Axes:
-    """Horizontal bars, the first on top, each with its number."""
-    names = list(values)
-    places = range(len(names))
-    ax.barh(places, list(values.values()), color=colours, height=0.62)
-    for place, value in zip(places, values.values(), strict=True):
-        ax.text(value, place, f" {value:,}", va="center", fontsize=palette.LABEL, color=palette.INK)
-    ax.set(xlim=(0, 1.5 * max(values.values())), ylim=(len(names) - 0.4, -0.6))
-    frame(ax, title)
-    ax.set_yticks(list(places), names, fontsize=palette.LABEL)
-    ax.tick_params(length=0)
-    for side in ("top", "right", "bottom"):
-        ax.spines[side].set_visible(False)
-    return ax
-
-
-def draw_growth(
-    ax: Axes,
-    sizes: Mapping[str, Sequence[int]],
-    depth: int,
-    colours: Sequence[str],
-    layers: Sequence[int] | None = None,
-) -> Axes:
-    """Receptive field (pixels along one axis) after each layer, for several stacks.
-
-    `layers` numbers them; 1, 2, 3 … unless given.
-    """
-    longest = max(map(len, sizes.values()))
-    places = list(layers or range(1, longest + 1))
-    for row, ((name, values), colour) in enumerate(zip(sizes.items(), colours, strict=True)):
-        ax.plot(places[: len(values)], values, "o-", color=colour, linewidth=2, markersize=5, alpha=0.35)
-        ax.plot(places[:depth], values[:depth], "o-", color=colour, linewidth=3, markersize=7)
-        place = {"xy": (0.03, 0.94 - 0.08 * (len(sizes) - 1 - row)), "xycoords": "axes fraction"}
-        label = f"{name}: {values[depth - 1]:,}"
-        ax.annotate(label, **place, va="top", fontsize=palette.TITLE, color=colour, weight="bold")
-    most = max(max(values) for values in sizes.values())
-    frame(ax, "receptive field, pixels along one axis")
-    ax.set(xlim=(places[0] - 0.4, places[-1] + 0.4), ylim=(2.2, 4 * most), yscale="log")
-    ax.set_xticks(places, map(str, places), fontsize=palette.LABEL)
-    powers = [2**power for power in range(2, 12) if 2**power < 4 * most]
-    ax.set_yticks(powers, map(str, powers), fontsize=palette.LABEL)
-    ax.minorticks_off()
-    ax.set_xlabel("layers", fontsize=palette.LABEL, labelpad=2)
     return thin_sides(ax)

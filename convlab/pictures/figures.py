@@ -14,76 +14,104 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from convlab.arithmetic import ConvSpec
+from convlab.checks import check_mapping, check_pair, check_sequence, check_type
+from convlab.images import as_photo
+from convlab.kinds import KINDS
 from convlab.measure.costs import Cost
 from convlab.measure.reach import MeasuredField
 from convlab.measure.timing import Timing
-from convlab.pictures import palette
-from convlab.pictures.charts import colour_of, draw_cloud, draw_layers, draw_shares
+from convlab.pictures import page, palette
+from convlab.pictures.charts import draw_bars, draw_cloud, draw_growth, draw_layers, draw_shares
 from convlab.pictures.drawings import (
-    draw_bars,
-    draw_growth,
+    as_plane,
     draw_heat,
     draw_kernel,
     draw_map,
     draw_nested,
     draw_photo,
     draw_support,
-    times,
 )
-from convlab.pictures.page import Picture, blank, photo_and_curve, side_by_side
+from convlab.pictures.page import Picture
+from convlab.pictures.words import count_text, size_text
+
+Image = Tensor | np.ndarray  # and whatever else `as_photo` takes
 
 
-def show_photo(image: Tensor, title: str = "", *, figure: Figure | None = None) -> Picture:
-    """One photo (1, C, H, W) with values in [0, 1]."""
+def show_photo(image: Image, title: str = "", *, figure: Figure | None = None) -> Picture:
+    """One photo, as :func:`~convlab.images.as_photo` takes it."""
+    image = as_photo(image)
     height, width = image.shape[-2:]
-    figure, axes = side_by_side(figure, {"photo": width / height}, width=5)
+    figure, axes = page.blank(figure, page.side_by_side({"photo": width / height}, width=5), width=5)
     draw_photo(axes["photo"], image, title)
     return Picture(figure, f"A photo of {height}×{width} pixels.")
 
 
 def show_maps(maps: Mapping[str, Tensor], *, figure: Figure | None = None) -> Picture:
-    """Feature maps (1, 1, H, W) in a row, under their titles."""
-    figure, axes = side_by_side(figure, {t: m.shape[-1] / m.shape[-2] for t, m in maps.items()})
-    for title, values in maps.items():
-        draw_map(axes[title], values, f"{title}: {times(values.shape[-2:])}")
-    sizes = "; ".join(f"{title}, {times(values.shape[-2:])}" for title, values in maps.items())
+    """Feature maps (1, 1, H, W) in a row, under their titles.
+
+    Raises
+    ------
+    ValueError
+        For no map, or one of another shape or without finite values.
+    """
+    planes = {
+        title: as_plane(f"maps[{title!r}]", values)
+        for title, values in check_mapping("maps", maps, object).items()
+    }
+    ratios = {title: plane.shape[1] / plane.shape[0] for title, plane in planes.items()}
+    figure, axes = page.blank(figure, page.side_by_side(ratios))
+    for title, plane in planes.items():
+        draw_map(axes[title], plane, f"{title}: {size_text(plane.shape)}")
+    sizes = "; ".join(f"{title}, {size_text(plane.shape)}" for title, plane in planes.items())
     return Picture(figure, f"Feature maps: {sizes}.")
 
 
 def show_kernels(kernel: Tensor, dilations: Sequence[int] = (1,), *, figure: Figure | None = None) -> Picture:
-    """One kernel (height, width) at several dilations."""
-    figure, axes = side_by_side(figure, {f"dilation {d}": 1 for d in dilations})
-    spans = []
-    for dilation in dilations:
-        spec = ConvSpec(1, 1, tuple(kernel.shape), dilation=dilation)
-        spans.append(times(spec.effective_kernel_size))
-        title = f"dilation {dilation}: spans {spans[-1]}"
-        draw_kernel(axes[f"dilation {dilation}"], kernel, dilation, title)
-    sizes = ", ".join(f"{span} at dilation {d}" for span, d in zip(spans, dilations, strict=True))
-    return Picture(figure, f"A {times(kernel.shape)} kernel, {kernel.numel()} weights, spans {sizes}.")
+    """One kernel (height, width) at several dilations.
+
+    Raises
+    ------
+    ValueError
+        For a tensor of another shape, a layer's whole weight say, or for no dilation.
+    """
+    plane = as_plane("kernel", kernel)
+    specs = {
+        f"dilation {d}": ConvSpec(1, 1, plane.shape, dilation=d)
+        for d in check_sequence("dilations", dilations)
+    }
+    figure, axes = page.blank(figure, page.side_by_side(dict.fromkeys(specs, 1)))
+    spans = {name: size_text(spec.effective_kernel_size) for name, spec in specs.items()}
+    for name, spec in specs.items():
+        draw_kernel(axes[name], plane, spec.dilation, f"{name}: spans {spans[name]}")
+    sizes = ", ".join(f"{span} at {name}" for name, span in spans.items())
+    weights = count_text(plane.size, "weight")
+    return Picture(figure, f"A {size_text(plane.shape)} kernel, {weights}, spans {sizes}.")
 
 
 ZOOM = 41  # pixels across, in which single ones can be told apart
 
 
-def show_field(image: Tensor, field: MeasuredField, *, figure: Figure | None = None) -> Picture:
+def show_field(image: Image, field: MeasuredField, *, figure: Figure | None = None) -> Picture:
     """The pixels that one output of any module sees, over a photo, and its gradient as heat.
 
     A field with holes that is wider than 41 pixels has its middle enlarged beside it.
 
     Parameters
     ----------
-    image : Tensor, (1, C, H, W)
-        Of the size that the field was measured at.
+    image : photo
+        Brought to the size that the field was measured at.
     field : MeasuredField
+
+    Raises
+    ------
+    ValueError
+        For anything else.
     """
-    if tuple(image.shape[-2:]) != field.support.shape:
-        raise ValueError(
-            f"image={tuple(image.shape)} must have the {times(field.support.shape)} pixels of field"
-        )
+    image = as_photo(image, check_type("field", field, MeasuredField).support.shape)
     height, width = field.size
     zoomed = max(height, width) > ZOOM and max(field.largest_gap) > 1
-    figure, axes = side_by_side(figure, {"support": 1, **({"zoom": 1} if zoomed else {}), "heat": 1})
+    shown = ("support", "zoom", "heat") if zoomed else ("support", "heat")
+    figure, axes = page.blank(figure, page.side_by_side(dict.fromkeys(shown, 1)))
     draw_support(axes["support"], image, field)
     if zoomed:
         draw_support(axes["zoom"], image, field, f"its middle, {ZOOM}×{ZOOM}")
@@ -98,14 +126,14 @@ def show_field(image: Tensor, field: MeasuredField, *, figure: Figure | None = N
 
 
 def show_growth(
-    image: Tensor, fields: Mapping[int, MeasuredField], *, figure: Figure | None = None
+    image: Image, fields: Mapping[int, MeasuredField], *, figure: Figure | None = None
 ) -> Picture:
     """How the field of one output grows layer by layer: nested on the photo, and as a curve.
 
     Parameters
     ----------
-    image : Tensor, (1, C, H, W)
-        Of the size that the fields were measured at.
+    image : photo
+        Brought to the size that the fields were measured at.
     fields : mapping of int to MeasuredField
         After how many layers which field, from few to many.
 
@@ -114,10 +142,12 @@ def show_growth(
     ValueError
         If there is no field.
     """
-    if not fields:
-        raise ValueError(f"fields={fields!r} must hold at least one field")
-    figure, axes = photo_and_curve(figure, image.shape[-1] / image.shape[-2])
+    fields = check_mapping("fields", fields, MeasuredField)
     *_, last = fields
+    image = as_photo(image, fields[last].support.shape)
+    figure, axes = page.blank(
+        figure, page.beside_a_chart("photo", image.shape[-1] / image.shape[-2], "growth")
+    )
     draw_nested(axes["photo"], image, list(fields.values()), f"fields after {min(fields)} to {last} layers")
     sizes = [field.size[0] for field in fields.values()]
     draw_growth(axes["growth"], {f"after {last} layers": sizes}, len(sizes), [palette.KERNEL], list(fields))
@@ -135,12 +165,14 @@ def show_cost(cost: Cost, *, figure: Figure | None = None) -> Picture:
     Raises
     ------
     ValueError
-        For a cost without multiply-adds.
+        For what is no cost, or one without multiply-adds.
     """
-    if not cost.macs:
-        raise ValueError("this cost has no multiply-adds to show")
-    boxes = {"layers": (0.6, 0.65, 5.0, 3.2), "shares": (7.2, 0.1, 3.6, 3.75)}
-    figure, axes = blank(figure, (11, 4.35), boxes)
+    if not check_type("cost", cost, Cost).macs:
+        raise ValueError("cost has no multiply-adds to show")
+    block = page.across(
+        page.panel("layers", 5, 3.2, left=0.5, below=0.55), page.panel("shares", 3.6, 3.75, left=1.35)
+    )
+    figure, axes = page.blank(figure, block)
     draw_layers(axes["layers"], cost)
     kinds = cost.kinds
     rest = cost.bytes - sum(part.bytes for part in kinds.values())
@@ -171,44 +203,36 @@ def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -
     ValueError
         For fewer than two modules, or one without multiply-adds.
     """
-    if len(timings) < 2:
-        raise ValueError(f"timings={list(timings)!r} must hold at least two modules to compare")
+    timings = check_mapping("timings", timings, Timing, least=2)
     for name, timing in timings.items():
         if not timing.cost.macs:
-            raise ValueError(f"{name!r} has no multiply-adds: a logarithmic axis has no place for it")
-    boxes = {"shares": (0.95, 0.75, 4.45, 3.75), "roofline": (6.35, 0.75, 4.45, 3.75)}
-    figure, axes = blank(figure, (11, 5), boxes)
+            raise ValueError(
+                f"timings[{name!r}] has no multiply-adds: a logarithmic axis has no place for it"
+            )
+    figure, axes = page.blank(figure, page.panels(("shares", "roofline"), 4.5, 3.75, left=0.75, below=0.65))
     first = next(iter(timings.values()))
-    kinds = [
-        name if name in palette.CONVOLUTIONS else _leading(timing.cost) for name, timing in timings.items()
-    ]
-    colours = [colour_of(kind) for kind in kinds]
+    kinds = [name if name in KINDS else _leading(timing.cost) for name, timing in timings.items()]
+    colours = [palette.of_kind(kind) for kind in kinds]
     shares, speeds = {}, {}
     for name, timing in timings.items():
         label = f"{name}  {1000 * timing.median:.3g} ms"
         shares[label] = (100 * timing.cost.macs / first.cost.macs, 100 * timing.median / first.median)
         speeds[name] = (timing.cost.intensity, timing.cost.macs / timing.median / 1e9)
-    threads = f"{first.threads} thread{'s' * (first.threads > 1)}"
-    ax = draw_cloud(axes["shares"], shares, colours, "% of the multiply-adds", f"% of the time, {threads}")
+    time = f"% of the time, {count_text(first.threads, 'thread')}"
+    ax = draw_cloud(axes["shares"], shares, colours, "% of the multiply-adds", time)
     for (x, _), timing, colour in zip(shares.values(), timings.values(), colours, strict=True):
         ax.plot([x, x], [100 * end / first.median for end in timing.spread], color=colour, linewidth=2)
     ends = [min(ax.get_xlim()[0], ax.get_ylim()[0]), max(ax.get_xlim()[1], ax.get_ylim()[1])]
     ax.plot(ends, ends, "--", color=palette.MUTED, linewidth=1.5)
-    ax.set_title("on the dashed line: as promised", fontsize=palette.TITLE, color=palette.INK)
-    ridge = first.peak / first.bandwidth
-    ax = draw_cloud(
-        axes["roofline"],
-        speeds,
-        colours,
-        "multiply-adds per byte moved",
-        "billion multiply-adds a second",
-        in_view=[(ridge / 2, first.peak / 1e9)],
-    )
+    ax.set_title("on the dashed line: as promised", fontsize=palette.TITLE)
+    ridge = first.peak / first.bandwidth / 2, first.peak / 1e9
+    labels = "multiply-adds per byte moved", "billion multiply-adds a second"
+    ax = draw_cloud(axes["roofline"], speeds, colours, *labels, in_view=[ridge])
     x = np.geomspace(*ax.get_xlim(), 100)
     roof = np.minimum(first.peak, first.bandwidth * x) / 1e9
     ax.plot(x, roof, color=palette.MUTED, linewidth=1.5)
     ax.fill_between(x, roof, ax.get_ylim()[1], color=palette.EMPTY)
-    ax.set_title("roofline, from two yardsticks", fontsize=palette.TITLE, color=palette.INK)
+    ax.set_title("roofline, from two yardsticks", fontsize=palette.TITLE)
     each = "; ".join(
         f"{name} {share:.3g} % and {timings[name].cost.intensity:.2g}"
         for name, (share, _) in zip(timings, shares.values(), strict=True)
@@ -229,19 +253,25 @@ def _leading(cost: Cost) -> str:
 def show_costs(
     specs: Mapping[str, ConvSpec], input_size: tuple[int, int], *, figure: Figure | None = None
 ) -> Picture:
-    """Weights and multiply-adds of several convolutions on the same input, as bars."""
-    width, height, left, gap = 11, 0.5 * len(specs) + 0.3, 1.9, 0.5
-    each = (width - left - gap - 0.2) / 2
-    boxes = {
-        "weights": (left, 0.1, each, height),
-        "multiply-adds": (left + each + gap, 0.1, each, height),
-    }
-    figure, axes = blank(figure, (width, height + 0.55), boxes)
+    """Weights and multiply-adds of several convolutions on the same input, as bars.
+
+    Raises
+    ------
+    ValueError
+        For no convolution, or an input that is too small for one.
+    """
+    specs = check_mapping("specs", specs, ConvSpec)
+    size = check_pair("input_size", input_size, 1)
     weights = {name: spec.num_weights for name, spec in specs.items()}
-    macs = {name: spec.macs(input_size) for name, spec in specs.items()}
-    colours = [palette.CONVOLUTIONS[spec.kind] for spec in specs.values()]
+    macs = {name: spec.macs(size) for name, spec in specs.items()}
+    height = 0.5 * len(specs) + 0.3
+    block = page.across(
+        page.panel("weights", 4.2, height, left=1.9), page.panel("multiply-adds", 4.2, height), gap=0.5
+    )
+    figure, axes = page.blank(figure, block)
+    colours = [palette.of_kind(spec.kind) for spec in specs.values()]
     draw_bars(axes["weights"], weights, "weights", colours=colours)
-    draw_bars(axes["multiply-adds"], macs, f"multiply-adds on {times(input_size)}", colours=colours)
-    axes["multiply-adds"].set_yticks([])
+    title = f"multiply-adds on {size_text(size)}"
+    draw_bars(axes["multiply-adds"], macs, title, colours=colours, named=False)
     each = "; ".join(f"{name}: {weights[name]:,} weights, {macs[name]:,} multiply-adds" for name in specs)
-    return Picture(figure, f"On {times(input_size)} pixels: {each}.")
+    return Picture(figure, f"On {size_text(size)} pixels: {each}.")
