@@ -3,6 +3,7 @@
 from functools import partial
 
 import pytest
+
 from convlab import photo, show_depth, show_dilation, show_rates
 
 CAT = photo("cat", 33, channels=1)

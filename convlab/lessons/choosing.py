@@ -21,11 +21,7 @@ from convlab.kernels import kernel as named_kernel
 from convlab.measure.costs import Cost
 from convlab.measure.reach import measure_receptive_field
 from convlab.measure.timing import Timing
-from convlab.pictures import page, palette
-from convlab.pictures.charts import draw_bars
-from convlab.pictures.drawings import draw_map, draw_photo, draw_tiles
-from convlab.pictures.page import Picture
-from convlab.pictures.words import count_text, size_text
+from convlab.pictures import charts, draw, page, palette, words
 from convlab.training import Patches, alternatives
 
 FIVE = ("ordinary", "pointwise", "dilated", "grouped", "separable")
@@ -91,7 +87,7 @@ def show_five(
     kernel: str = "Sobel x",
     timings: Mapping[tuple[int, int], Mapping[str, Timing]] | None = None,
     figure: Figure | None = None,
-) -> Picture:
+) -> page.Picture:
     """Five convolutions on the same channels made of a photo: output, shape, weights, reach and cost.
 
     Parameters
@@ -126,9 +122,9 @@ def show_five(
     bars = page.panel("bars", maps.width, 1.2, above=0, below=0.3)
     figure, axes = page.blank(figure, page.down(maps, bars, gap=0))
     for name, specs in layers.items():
-        draw_map(axes[name], _first_map(specs, bank, weights), name, colour=palette.of_kind(name))
+        draw.feature_map(axes[name], _first_map(specs, bank, weights), name, colour=palette.of_kind(name))
         lines = (
-            f"{channels}×{size_text(size)}\n{counts[name]:,} weights\n"
+            f"{channels}×{words.size(size)}\n{counts[name]:,} weights\n"
             f"{macs[name] / 1e6:.1f} M multiply-adds\nreach {reach[name]}×{reach[name]}"
         )
         below = {"va": "top", "ha": "center", "linespacing": 1.25, "transform": axes[name].transAxes}
@@ -138,9 +134,9 @@ def show_five(
         f"{name} {counts[name]:,} weights, {macs[name]:,} multiply-adds, reach {reach[name]}×{reach[name]}"
         for name in FIVE
     )
-    return Picture(
+    return page.Picture(
         figure,
-        f"{channels} to {channels} channels on {size_text(size)}, {kernel}, "
+        f"{channels} to {channels} channels on {words.size(size)}, {kernel}, "
         f"{kernel_size}×{kernel_size}: {each}.",
     )
 
@@ -152,7 +148,7 @@ def _draw_shares(ax: Axes, macs: Mapping[str, int], measured: Mapping[str, Timin
     if measured:
         first = measured[FIVE[0]]
         rows.append([100 * measured[name].median / first.median for name in FIVE])
-        label += f"; hatched: time, {count_text(first.threads, 'thread')}; in % of ordinary"
+        label += f"; hatched: time, {words.count(first.threads, 'thread')}; in % of ordinary"
     most = max(map(max, rows))
     for number, values in enumerate(rows):
         for place, (name, value) in enumerate(zip(FIVE, values, strict=True)):
@@ -166,7 +162,7 @@ def _draw_shares(ax: Axes, macs: Mapping[str, int], measured: Mapping[str, Timin
     ax.set_xlabel(label, fontsize=palette.LABEL, color=palette.INK, labelpad=4)
 
 
-def show_patches(patches: Patches, names: Sequence[str], *, figure: Figure | None = None) -> Picture:
+def show_patches(patches: Patches, names: Sequence[str], *, figure: Figure | None = None) -> page.Picture:
     """The first nine patches of each of the photos `names`, zero in mid-grey.
 
     Raises
@@ -179,9 +175,9 @@ def show_patches(patches: Patches, names: Sequence[str], *, figure: Figure | Non
     figure, axes = page.blank(figure, page.side_by_side(dict.fromkeys(names, 1)))
     for label, name in enumerate(names):
         shown = patches.images[labels == label, 0][:9]
-        draw_tiles(axes[name], shown, 3, name, palette.INPUT, limits=(-2.5, 2.5))
-    size = size_text(patches.images.shape[-2:])
-    return Picture(
+        draw.tiles(axes[name], shown, 3, name, palette.INPUT, limits=(-2.5, 2.5))
+    size = words.size(patches.images.shape[-2:])
+    return page.Picture(
         figure, f"9 of {len(patches) // len(names)} patches of {size} from each of {', '.join(names)}."
     )
 
@@ -193,7 +189,7 @@ def show_training(
     *,
     chance: float,
     figure: Figure | None = None,
-) -> Picture:
+) -> page.Picture:
     """Held-out accuracy of each seed, beside multiply-adds, parameters and time of a training step.
 
     Parameters
@@ -229,13 +225,13 @@ def show_training(
     _draw_accuracies(axes["accuracy"], {name: accuracies[name] for name in names}, chance)
     colours = [palette.of_kind(name) for name in names]
     for label, (values, form) in columns.items():
-        draw_bars(axes[label], values, label, colours=colours, form=form.format, named=False, room=1.9)
+        charts.bars(axes[label], values, label, colours=colours, form=form.format, named=False, room=1.9)
     seeds = min(map(len, accuracies.values()))
     worst = min(np.mean(values) for values in accuracies.values())
     times_chance = int(min(worst / chance, 2))
     each = "; ".join(f"{name} {costs[name].macs:,} and {costs[name].parameters:,}" for name in names)
     verdict = f"all above {times_chance}× chance ({chance:.0%})" if worst > chance else "not all above chance"
-    return Picture(
+    return page.Picture(
         figure,
         f"Held-out accuracy of {len(names)} networks, {seeds} seeds each, {verdict}. "
         f"Multiply-adds and parameters: {each}.",
@@ -265,7 +261,7 @@ def _largest(maps: Tensor) -> Tensor:
     return maps.abs().amax(dim=(1, 2), keepdim=True).clamp(min=1e-9)
 
 
-def show_learned_kernels(before: Tensor, after: Tensor, *, figure: Figure | None = None) -> Picture:
+def show_learned_kernels(before: Tensor, after: Tensor, *, figure: Figure | None = None) -> page.Picture:
     """The kernels (N, k, k) of a layer before and after training, and the change.
 
     Each kernel keeps one scale in all three: the largest weight that it has before or after.
@@ -286,9 +282,9 @@ def show_learned_kernels(before: Tensor, after: Tensor, *, figure: Figure | None
     limit = torch.maximum(_largest(before), _largest(after))
     figure, axes = page.blank(figure, page.side_by_side(dict.fromkeys(parts, ratio)))
     for title, kernels in parts.items():
-        draw_tiles(axes[title], kernels / limit, columns, title, palette.KERNEL, cmap=palette.DIVERGING)
+        draw.tiles(axes[title], kernels / limit, columns, title, palette.KERNEL, cmap=palette.DIVERGING)
     changed = int((after != before).flatten(1).any(dim=1).sum())
-    return Picture(
+    return page.Picture(
         figure,
         f"{count} kernels of {height}×{width} before and after training; {changed} of them have changed.",
     )
@@ -301,7 +297,7 @@ def show_features(
     piece: str = "gravel",
     layer: int = 3,
     figure: Figure | None = None,
-) -> Picture:
+) -> page.Picture:
     """A piece of a photo and the first 16 maps that each network makes of it, each map to its own scale.
 
     Parameters
@@ -325,15 +321,15 @@ def show_features(
     image = as_photo(pieces[check_one_of("piece", piece, pieces)], channels=1)
     shown = {"photo": image.shape[-1] / image.shape[-2]} | dict.fromkeys(networks, 1)
     figure, axes = page.blank(figure, page.side_by_side(shown))
-    draw_photo(axes["photo"], image, f"held-out {piece}")
+    draw.photo(axes["photo"], image, f"held-out {piece}")
     patch = (image - image.mean()) / image.std().clamp(min=1e-3)
     with torch.no_grad():
         maps = {name: net[: 1 + layer](patch)[0] for name, net in networks.items()}
     for name, values in maps.items():
         tiles = values[:16] / _largest(values[:16])
-        draw_tiles(axes[name], tiles, 4, name, palette.of_kind(name), limits=(0, 1))
-    after = f"after {count_text(layer, 'layer')}" if layer else "after the stem"
-    each = "; ".join(f"{name}, {size_text(values.shape)}" for name, values in maps.items())
-    return Picture(
-        figure, f"Held-out {piece}, {size_text(image.shape[-2:])} pixels; feature maps {after}: {each}."
+        draw.tiles(axes[name], tiles, 4, name, palette.of_kind(name), limits=(0, 1))
+    after = f"after {words.count(layer, 'layer')}" if layer else "after the stem"
+    each = "; ".join(f"{name}, {words.size(values.shape)}" for name, values in maps.items())
+    return page.Picture(
+        figure, f"Held-out {piece}, {words.size(image.shape[-2:])} pixels; feature maps {after}: {each}."
     )

@@ -13,20 +13,7 @@ from convlab.checks import check_sequence, check_whole
 from convlab.images import as_photo
 from convlab.kernels import kernel as named_kernel
 from convlab.measure.reach import MeasuredField, measure_receptive_field
-from convlab.pictures import page, palette
-from convlab.pictures.charts import draw_growth
-from convlab.pictures.drawings import (
-    draw_footprint,
-    draw_heat,
-    draw_kernel,
-    draw_map,
-    draw_outline,
-    draw_paths,
-    draw_photo,
-    draw_support,
-)
-from convlab.pictures.page import Picture
-from convlab.pictures.words import count_text, size_text
+from convlab.pictures import charts, draw, page, palette, words
 
 
 def show_dilation(
@@ -37,7 +24,7 @@ def show_dilation(
     padding: str = "valid",
     kernel: str = "Sobel x",
     figure: Figure | None = None,
-) -> Picture:
+) -> page.Picture:
     """Photo with the kernel's footprint, the kernel with its gaps, and the output.
 
     Parameters
@@ -66,17 +53,17 @@ def show_dilation(
     ratio = size[1] / size[0]
     block = page.side_by_side({"photo": ratio, "kernel": 1, "output": ratio})
     figure, axes = page.blank(figure, block)
-    draw_footprint(draw_photo(axes["photo"], image), spec, middle)
-    draw_kernel(axes["kernel"], weights, dilation)
-    draw_map(axes["output"], output, within=size)
+    draw.footprint(draw.photo(axes["photo"], image), spec, middle)
+    draw.kernel(axes["kernel"], weights, dilation)
+    draw.feature_map(axes["output"], output, within=size)
     row, column = ((all_of - part) / 2 + at for all_of, part, at in zip(size, made, middle, strict=True))
     mark = {"color": palette.OUTPUT, "markersize": 8, "markeredgecolor": "white"}
     axes["output"].plot(column, row, "s", **mark)
-    return Picture(
+    return page.Picture(
         figure,
-        f"{kernel}, {size_text(spec.kernel_size)} with dilation {dilation}: {spec.num_weights} weights "
-        f"span {size_text(spec.effective_kernel_size)} pixels; with padding {padding!r}, "
-        f"{size_text(size)} becomes {size_text(made)} at {spec.num_weights} multiply-adds "
+        f"{kernel}, {words.size(spec.kernel_size)} with dilation {dilation}: {spec.num_weights} weights "
+        f"span {words.size(spec.effective_kernel_size)} pixels; with padding {padding!r}, "
+        f"{words.size(size)} becomes {words.size(made)} at {spec.num_weights} multiply-adds "
         "per output pixel.",
     )
 
@@ -100,7 +87,7 @@ def show_rates(
     kernel_size: int = 3,
     judge: bool = True,
     figure: Figure | None = None,
-) -> Picture:
+) -> page.Picture:
     """A stack of dilated layers: its paths, the pixels that one output sees, and how often.
 
     Parameters
@@ -124,13 +111,13 @@ def show_rates(
     specs = _stack(rates, check_whole("kernel_size", kernel_size, 1))
     field = measure_receptive_field(_averaging(specs), (1, *image.shape[-2:]))
     figure, axes = page.blank(figure, page.side_by_side({"paths": 1.15, "support": 1, "heat": 1}))
-    draw_paths(axes["paths"], rates, kernel_size)
-    draw_support(axes["support"], image, field)
-    draw_heat(axes["heat"], field, "paths to each pixel")
+    draw.paths(axes["paths"], rates, kernel_size)
+    draw.support(axes["support"], image, field)
+    draw.heat(axes["heat"], field, "paths to each pixel")
     sentence = _sentence(field, rates, kernel_size)
     if judge:
         sentence += f" {_verdict(field, rates, kernel_size)}"
-    return Picture(figure, sentence)
+    return page.Picture(figure, sentence)
 
 
 def _sentence(field: MeasuredField, rates: Sequence[int], kernel_size: int) -> str:
@@ -159,7 +146,7 @@ DEPTHS = 8
 
 def show_depth(
     image: Tensor, *, depth: int = 4, kernel_size: int = 3, figure: Figure | None = None
-) -> Picture:
+) -> page.Picture:
     """How far one output sees after `depth` layers, for a constant and for a doubling rate.
 
     Parameters
@@ -190,17 +177,17 @@ def show_depth(
     }
     height, width = image.shape[-2:]
     figure, axes = page.blank(figure, page.beside_a_chart("photo", width / height, "growth"))
-    photo = draw_photo(
+    photo = draw.photo(
         axes["photo"], image, f"depth {depth}, kernel {kernel_size}×{kernel_size}", colour=palette.INK
     )
     for values, colour in zip(sizes.values(), colours, strict=True):
         side = values[depth - 1]
-        draw_outline(photo, (height - side) / 2, (width - side) / 2, (side, side), colour, zorder=1)
-    draw_growth(axes["growth"], sizes, depth, colours)
+        draw.outline(photo, (height - side) / 2, (width - side) / 2, (side, side), colour, zorder=1)
+    charts.growth(axes["growth"], sizes, depth, colours)
     reached = "; ".join(f"{name}: {values[depth - 1]}×{values[depth - 1]}" for name, values in sizes.items())
     weights = sum(spec.num_weights for spec in _stack([1] * depth, kernel_size))
-    layers = f"{count_text(depth, 'layer')} of {kernel_size}×{kernel_size}"
-    return Picture(
+    layers = f"{words.count(depth, 'layer')} of {kernel_size}×{kernel_size}"
+    return page.Picture(
         figure,
         f"After {layers}, one output reaches across: {reached} pixels; "
         f"{weights} weights a channel in each stack.",

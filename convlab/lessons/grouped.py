@@ -19,11 +19,7 @@ from convlab.checks import check_mapping, check_one_of, check_whole
 from convlab.images import as_photo
 from convlab.kernels import COLOUR_KERNELS
 from convlab.kernels import kernel as named_kernel
-from convlab.pictures import page, palette
-from convlab.pictures.charts import draw_bars
-from convlab.pictures.drawings import draw_outline, draw_pixel_grid, draw_tiles
-from convlab.pictures.page import Picture
-from convlab.pictures.words import count_text, size_text
+from convlab.pictures import charts, draw, page, palette, words
 
 # The channels that a photo is lifted to, four of a kind.
 KINDS = ("colour", "edges", "details")
@@ -96,7 +92,7 @@ def _draw_channels(ax: Axes, maps: Tensor, colour: str, moved: np.ndarray | None
     shades = shades.clamp(-1, 1).mul(12).round() / 12
     if moved is not None:
         shades[~torch.from_numpy(moved)] = torch.nan
-    draw_tiles(ax, shades, CHANNELS, "", colour)
+    draw.tiles(ax, shades, CHANNELS, "", colour)
 
 
 def _draw_wires(ax: Axes, stages: Sequence[np.ndarray], moved: Sequence[np.ndarray] | None = None) -> Axes:
@@ -144,7 +140,7 @@ def _draw_matrix(ax: Axes, wired: np.ndarray, title: str) -> Axes:
     """Outputs (rows) by inputs (columns): filled where a wire is."""
     shades = ListedColormap([palette.EMPTY, palette.KERNEL])
     ax.imshow(wired, cmap=shades, vmin=0, vmax=1, interpolation="nearest", aspect="auto")
-    draw_pixel_grid(ax, *wired.shape, colors="white", linewidths=16 / wired.shape[1])
+    draw.pixel_grid(ax, *wired.shape, colors="white", linewidths=16 / wired.shape[1])
     page.thin_sides(page.frame(ax, title))
     ax.set_xlabel("input channel →", fontsize=palette.LABEL, color=palette.INPUT)
     ax.set_ylabel("← output channel", fontsize=palette.LABEL, color=palette.OUTPUT)
@@ -152,14 +148,14 @@ def _draw_matrix(ax: Axes, wired: np.ndarray, title: str) -> Axes:
 
 
 def _in_groups(groups: int) -> str:
-    return f"{count_text(groups, 'group')} of {CHANNELS // groups}"
+    return f"{words.count(groups, 'group')} of {CHANNELS // groups}"
 
 
 def _row(label: str, height: float) -> page.Block:
     return page.panel(label, WIDTH, height, left=LEFT, above=0.32 if label == "inputs" else 0)
 
 
-def show_groups(image: Tensor, *, groups: int = 3, figure: Figure | None = None) -> Picture:
+def show_groups(image: Tensor, *, groups: int = 3, figure: Figure | None = None) -> page.Picture:
     """Twelve channels of a photo through a 3×3 convolution in groups: maps, wires and cost.
 
     Parameters
@@ -197,19 +193,19 @@ def show_groups(image: Tensor, *, groups: int = 3, figure: Figure | None = None)
     both, colours = {"ordinary": plain, f"groups={groups}": spec}, [palette.of_kind(plain.kind), colour]
     weights = {name: one.num_weights for name, one in both.items()}
     macs = {name: one.macs(size) for name, one in both.items()}
-    draw_bars(axes["weights"], weights, "weights", colours=colours)
-    title = f"multiply-adds on {size_text(size)}"
-    draw_bars(axes["multiply-adds"], macs, title, colours=colours, named=False)
+    charts.bars(axes["weights"], weights, "weights", colours=colours)
+    title = f"multiply-adds on {words.size(size)}"
+    charts.bars(axes["multiply-adds"], macs, title, colours=colours, named=False)
     part = "all" if groups == 1 else f"1/{groups}"
-    return Picture(
+    return page.Picture(
         figure,
         f"{CHANNELS} channels in {_in_groups(groups)} ({spec.kind}): {wired.sum()} of {wired.size} wires, "
-        f"{spec.num_weights:,} weights and {spec.macs(size):,} multiply-adds on {size_text(size)} pixels, "
+        f"{spec.num_weights:,} weights and {spec.macs(size):,} multiply-adds on {words.size(size)} pixels, "
         f"{part} of the ordinary {plain.num_weights:,} and {plain.macs(size):,}.",
     )
 
 
-def show_connectivity(matrices: Mapping[str, Tensor], *, figure: Figure | None = None) -> Picture:
+def show_connectivity(matrices: Mapping[str, Tensor], *, figure: Figure | None = None) -> page.Picture:
     """Which output channel reads which input channel, for several layers side by side.
 
     Parameters
@@ -236,7 +232,7 @@ def show_connectivity(matrices: Mapping[str, Tensor], *, figure: Figure | None =
     for title, matrix in wired.items():
         _draw_matrix(axes[title], matrix, f"{title}: {matrix.sum():,} of {matrix.size:,}")
     counts = "; ".join(f"{title}, {matrix.sum():,} of {matrix.size:,}" for title, matrix in wired.items())
-    return Picture(figure, f"Connections from input to output channels: {counts}.")
+    return page.Picture(figure, f"Connections from input to output channels: {counts}.")
 
 
 def _stack(groups: int, between: str) -> list[tuple[str, Callable[[Tensor], Tensor], np.ndarray]]:
@@ -261,7 +257,7 @@ def show_poke(
     groups: int = 3,
     between: str = "nothing",
     figure: Figure | None = None,
-) -> Picture:
+) -> page.Picture:
     """One of twelve channels is turned into its negative: which channels move, layer by layer?
 
     Measured: two layers in groups run once on the photo's channels and once on the poked ones.
@@ -302,9 +298,9 @@ def show_poke(
     for number, (name, _, _) in enumerate(stack):
         _label(wires, name, len(stack) - number - 0.5)
     _label(axes["outputs"], "change of\noutputs", colour=palette.OUTPUT)
-    draw_outline(axes["inputs"], 0.5, channel + 0.5, (1, 1), palette.KERNEL, 5, rim=0)
+    draw.outline(axes["inputs"], 0.5, channel + 0.5, (1, 1), palette.KERNEL, 5, rim=0)
     reached = ", ".join(map(str, np.flatnonzero(moved[-1])))
-    return Picture(
+    return page.Picture(
         figure,
         f"Two 3×3 layers in {_in_groups(groups)}, {between} between them: negating input channel {channel} "
         f"moves {moved[1].sum()} of {CHANNELS} channels after the first layer and {moved[-1].sum()} of "

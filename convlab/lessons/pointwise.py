@@ -15,10 +15,7 @@ from convlab.arithmetic import ConvSpec
 from convlab.checks import check_one_of, check_pair, check_whole
 from convlab.images import COLOURS, as_photo
 from convlab.kernels import COLOUR_KERNELS
-from convlab.pictures import page, palette
-from convlab.pictures.drawings import draw_kernel, draw_map, draw_photo, symmetric
-from convlab.pictures.page import Picture
-from convlab.pictures.words import count_text, number_text, short_text, size_text
+from convlab.pictures import draw, page, palette, words
 
 RGB = ("R", "G", "B")
 
@@ -73,7 +70,7 @@ def mix_matrix(name: str, image: Tensor) -> Tensor:
     return rows[name]
 
 
-def show_mix(image: Tensor, *, mix: str = "opponent colours", figure: Figure | None = None) -> Picture:
+def show_mix(image: Tensor, *, mix: str = "opponent colours", figure: Figure | None = None) -> page.Picture:
     """A photo, a 1×1 kernel as the matrix that it is, and the maps (or the photo) that come out.
 
     Parameters
@@ -92,7 +89,7 @@ def show_mix(image: Tensor, *, mix: str = "opponent colours", figure: Figure | N
     weights = mix_matrix(check_one_of("mix", mix, MIXES), image)
     outputs = conv2d(image, weights[:, :, None, None])
     names = MIXES[mix]
-    size = size_text(image.shape[-2:])
+    size = words.size(image.shape[-2:])
     alone = names == RGB or len(names) == 1  # one large picture comes out
     made = ("output",) if alone else tuple(f"out {name}" for name in names)
     matrix = page.panel("matrix", 2.4, 2.4, left=0.5, below=0.25)
@@ -104,23 +101,23 @@ def show_mix(image: Tensor, *, mix: str = "opponent colours", figure: Figure | N
         maps = page.panels(made, 2.4, 2.4, gap=0.2, below=0.25)
         block = page.down(above, page.across(matrix, maps, gap=0.2))
     figure, axes = page.blank(figure, block)
-    draw_photo(axes["photo"], image)
-    draw_kernel(axes["matrix"], weights, title=f"1×1 kernel, 3→{len(names)}")
+    draw.photo(axes["photo"], image)
+    draw.kernel(axes["matrix"], weights, title=f"1×1 kernel, 3→{len(names)}")
     page.name_ticks(axes["matrix"].xaxis, RGB)
     page.name_ticks(axes["matrix"].yaxis, names)
     if names == RGB:
-        draw_photo(axes["output"], outputs, f"output {size}", colour=palette.OUTPUT)
+        draw.photo(axes["output"], outputs, f"output {size}", colour=palette.OUTPUT)
     else:
         for label, name, values in zip(made, names, outputs[0], strict=True):
-            draw_map(axes[label], values, f"{name}, {size}" if alone else name)
+            draw.feature_map(axes[label], values, f"{name}, {size}" if alone else name)
     for colour, values in zip(() if alone else COLOURS, image[0], strict=False):
-        draw_map(axes[colour], values, colour, colour=palette.INPUT)
+        draw.feature_map(axes[colour], values, colour, colour=palette.INPUT)
     each = zip(names, outputs[0], strict=True)
-    spread = ", ".join(f"{name} {number_text(values.std().item())}" for name, values in each)
-    return Picture(
+    spread = ", ".join(f"{name} {words.number(values.std().item())}" for name, values in each)
+    return page.Picture(
         figure,
         f"{mix.capitalize()}: a 1×1 kernel of {len(names)}×3 = {weights.numel()} weights makes "
-        f"{count_text(len(names), 'channel')} of 3, and {size} stays {size}. "
+        f"{words.count(len(names), 'channel')} of 3, and {size} stays {size}. "
         f"Standard deviation of what comes out: {spread}.",
     )
 
@@ -132,7 +129,7 @@ def show_weighted_sum(
     green_percent: int = -100,
     blue_percent: int = 0,
     figure: Figure | None = None,
-) -> Picture:
+) -> page.Picture:
     """Red, green and blue of a photo, each times its weight, and their sum: one 1×1 filter.
 
     Parameters
@@ -152,13 +149,13 @@ def show_weighted_sum(
     image = as_photo(image, channels=3)
     output = conv2d(image, torch.tensor(weights)[None, :, None, None])
     figure, axes = page.blank(figure, page.panels((*COLOURS, "output"), 2.4, 2.4, gap=0.36))
-    terms = [f"{short_text(weight)} × {name}" for weight, name in zip(weights, COLOURS, strict=True)]
+    terms = [f"{words.short(weight)} × {name}" for weight, name in zip(weights, COLOURS, strict=True)]
     for colour, values, term, sign in zip(COLOURS, image[0], terms, "++=", strict=True):
-        draw_map(axes[colour], values, term, colour=palette.INPUT)
+        draw.feature_map(axes[colour], values, term, colour=palette.INPUT)
         page.sign(axes[colour], sign, 0.36)
-    draw_map(axes["output"], output, "output")
-    low, mean, high = (number_text(value.item()) for value in (output.min(), output.mean(), output.max()))
-    return Picture(
+    draw.feature_map(axes["output"], output, "output")
+    low, mean, high = (words.number(value.item()) for value in (output.min(), output.mean(), output.max()))
+    return page.Picture(
         figure,
         f"The sum of {', '.join(terms)}: the output lies between {low} and {high}, with mean {mean}.",
     )
@@ -187,7 +184,7 @@ def best_single_layer(inputs: Tensor, target: Tensor) -> Tensor:
 
 def show_collapse(
     image: Tensor, *, between: str = "ReLU", middle: int = 8, figure: Figure | None = None
-) -> Picture:
+) -> page.Picture:
     """Two stacked 1×1 layers, 3 → middle → 1, beside the best that one 1×1 layer can do instead.
 
     Parameters
@@ -224,13 +221,13 @@ def show_collapse(
     residual = target - fit
     error = (residual.norm() / target.norm().clamp(min=1e-3)).item()  # 0 for a photo of one colour
     figure, axes = page.blank(figure, page.panels(("photo", "target", "fit", "residual"), 2.5, 2.5, gap=0.17))
-    draw_photo(axes["photo"], image)
-    limits = symmetric(target, 0.98)  # one scale, or rounding errors would look as large as the photo
+    draw.photo(axes["photo"], image)
+    limits = draw.symmetric(target, 0.98)  # one scale, or rounding errors would look as large as the photo
     maps = {"target": ("two layers", target), "fit": ("best one layer", fit)}
     for label, (title, values) in (maps | {"residual": ("what it misses", residual)}).items():
-        draw_map(axes[label], values, title, limits=limits)
+        draw.feature_map(axes[label], values, title, limits=limits)
     relative = "below 0.0001, which is rounding" if error < 1e-4 else f"{error:.2f}"
-    return Picture(
+    return page.Picture(
         figure,
         f"Two 1×1 layers, 3→{middle}→1, with {between} between, and the best single 1×1 layer in their "
         f"place: relative error {relative}.",
@@ -274,7 +271,7 @@ def show_bottleneck(
     channels: int = 256,
     input_size: int | tuple[int, int] = 56,
     figure: Figure | None = None,
-) -> Picture:
+) -> page.Picture:
     """A bottleneck against the direct convolution: weights and multiply-adds, and where they break even.
 
     Parameters
@@ -299,18 +296,18 @@ def show_bottleneck(
     even = break_even(channels, kernel_size)
     curve = page.panel("curve", 3.7, 3.1, left=0.5, below=0.55)
     figure, axes = page.blank(figure, page.across(page.panel("bars", 6, 3.6), curve, gap=0.4))
-    k = size_text(direct.kernel_size)
+    k = words.size(direct.kernel_size)
     rows = {
         f"direct {k}, {channels}→{channels}": ([direct], direct.macs(size)),
         f"bottleneck, {channels}→{middle}→{middle}→{channels}": (layers, macs),
     }
-    _draw_two_bars(axes["bars"], rows, f"weights, and multiply-adds on {size_text(size)}")
+    _draw_two_bars(axes["bars"], rows, f"weights, and multiply-adds on {words.size(size)}")
     _draw_break_even(axes["curve"], middle, kernel_size, channels)
     share = sum(weights) / direct.num_weights
-    return Picture(
+    return page.Picture(
         figure,
         f"Bottleneck {channels}→{middle}→{middle}→{channels}, {k} in the middle: {sum(weights):,} weights "
-        f"and {_millions(macs)} on {size_text(size)}, {share:.0%} of the direct {k} with "
+        f"and {_millions(macs)} on {words.size(size)}, {share:.0%} of the direct {k} with "
         f"{direct.num_weights:,} and {_millions(direct.macs(size))}. "
         f"Break-even is at {even:.1f} channels in the middle.",
     )
@@ -325,7 +322,7 @@ def _draw_two_bars(ax: Axes, rows: Mapping[str, tuple[Sequence[ConvSpec], int]],
             style = {"color": palette.of_kind(spec.kind), "edgecolor": "white", "linewidth": 1}
             ax.barh(place, spec.num_weights, 0.34, left, **style)
             left += spec.num_weights
-        parts = " + ".join(f"{size_text(spec.kernel_size)}: {spec.num_weights:,}" for spec in specs)
+        parts = " + ".join(f"{words.size(spec.kernel_size)}: {spec.num_weights:,}" for spec in specs)
         page.write(ax, 0, place - 0.22, name, fontsize=palette.TITLE, va="bottom")
         below = f"{left:,} weights · {_millions(macs)}" + f"\n= {parts}" * (len(specs) > 1)
         page.write(ax, 0, place + 0.22, below, va="top", linespacing=1.4)

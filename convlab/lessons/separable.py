@@ -16,19 +16,7 @@ from convlab.checks import check_one_of, check_whole
 from convlab.images import COLOURS, as_photo
 from convlab.kernels import COLOUR_KERNELS, KERNELS
 from convlab.kernels import kernel as named_kernel
-from convlab.pictures import page, palette
-from convlab.pictures.charts import draw_bars
-from convlab.pictures.drawings import (
-    draw_kernel,
-    draw_map,
-    draw_outline,
-    draw_photo,
-    draw_tiles,
-    grey_limits,
-    symmetric,
-)
-from convlab.pictures.page import Picture
-from convlab.pictures.words import short_text, size_text
+from convlab.pictures import charts, draw, page, palette, words
 
 POINTWISE_INK = "#9A6700"  # the same orange, dark enough for words
 
@@ -42,7 +30,7 @@ def show_two_steps(
     stride: int = 1,
     output: str = "luma",
     figure: Figure | None = None,
-) -> Picture:
+) -> page.Picture:
     """A photo through a depthwise and a pointwise convolution, and through the ordinary one that they equal.
 
     Parameters
@@ -78,19 +66,19 @@ def show_two_steps(
     figure, axes = page.blank(figure, _two_steps_block())
     counts = depthwise.numel(), pointwise.numel(), ordinary.numel()
     equal = "the same four maps" if apart < 1e-5 else f"maps up to {apart:.2g} apart"
-    size = size_text(maps.shape[-2:])
-    draw_photo(axes["photo"], image)
-    limits = symmetric(ordinary[chosen])
+    size = words.size(maps.shape[-2:])
+    draw.photo(axes["photo"], image)
+    limits = draw.symmetric(ordinary[chosen])
     for place, (colour, share) in enumerate(zip(COLOURS, COLOUR_KERNELS[output], strict=True)):
-        draw_kernel(axes[f"{colour} kernel"], depthwise[place, 0], title=colour)
+        draw.kernel(axes[f"{colour} kernel"], depthwise[place, 0], title=colour)
         hue = palette.of_kind("depthwise")
         _draw_map(axes[f"{colour} map"], maps[0, place], f"{colour} {size}", hue)
-        title = f"{short_text(share)} × {colour}"
+        title = f"{words.short(share)} × {colour}"
         weights = ordinary[chosen, place]
-        draw_kernel(axes[f"{colour} slice"], weights, title=title, limits=limits, numbers=False)
-    draw_kernel(axes["pointwise"], pointwise[:, :, 0, 0], title="red   green   blue", aspect="auto")
+        draw.kernel(axes[f"{colour} slice"], weights, title=title, limits=limits, numbers=False)
+    draw.kernel(axes["pointwise"], pointwise[:, :, 0, 0], title="red   green   blue", aspect="auto")
     page.name_ticks(axes["pointwise"].yaxis, COLOUR_KERNELS)
-    draw_outline(axes["pointwise"], chosen, 0, (1, 3), palette.INK, rim=0)
+    draw.outline(axes["pointwise"], chosen, 0, (1, 3), palette.INK, rim=0)
     for place, name in enumerate(COLOUR_KERNELS):
         _draw_map(axes[name], outputs[0, place], name, palette.OUTPUT, strong=place == chosen)
     _draw_map(axes["again"], again[0, chosen], output, palette.OUTPUT, strong=True)
@@ -108,12 +96,12 @@ def show_two_steps(
     note = f"{equal}\n{cost}"
     x = 1 + 0.5 / page.inches(axes["again"])[0]
     page.write(axes["again"], x, 0.5, note, fontsize=palette.TITLE, transform=axes["again"].transAxes)
-    return Picture(
+    return page.Picture(
         figure,
-        f"Depthwise kernels {red}, {green} and {blue} at stride {stride} turn {size_text(image.shape[-2:])} "
+        f"Depthwise kernels {red}, {green} and {blue} at stride {stride} turn {words.size(image.shape[-2:])} "
         f"pixels in 3 channels into 3 maps of {size}; 4 pointwise kernels turn these into 4. An ordinary "
         f"convolution gives {equal} with {counts[2]} weights instead of {sum(counts[:2])}; its filter "
-        f"“{output}” is {', '.join(map(short_text, COLOUR_KERNELS[output]))} times the kernel of red, "
+        f"“{output}” is {', '.join(map(words.short, COLOUR_KERNELS[output]))} times the kernel of red, "
         "green, blue.",
     )
 
@@ -143,7 +131,7 @@ def _write_heading(ax: Axes, text: str, colour: str) -> None:
 
 def _draw_map(ax: Axes, values: Tensor, title: str, colour: str, *, strong: bool = False) -> None:
     """A feature map, the brightest white, in the small frame of one of many."""
-    draw_map(ax, values, " ", limits=grey_limits(values.numpy(), white=0), colour=colour)
+    draw.feature_map(ax, values, " ", limits=draw.grey_limits(values.numpy(), white=0), colour=colour)
     weight = "bold" if strong else "normal"
     page.frame(ax, title, colour, size=palette.LABEL, linewidth=4 if strong else 1.5).title.set_weight(weight)
 
@@ -153,7 +141,7 @@ OUT_CHANNELS = tuple(2**power for power in range(11))
 
 def show_cost_ratio(
     *, kernel_size: int = 3, out_channels: int = 128, in_channels: int = 64, figure: Figure | None = None
-) -> Picture:
+) -> page.Picture:
     """What a separable convolution costs as a share of the ordinary one, over the output channels.
 
     The point is counted from real layers; the curve behind it is 1 / out_channels + 1 / kernel_size².
@@ -184,8 +172,8 @@ def show_cost_ratio(
     figure, axes = page.blank(figure, page.across(curves, page.panel("weights", 2.85, 2.2, left=1.05)))
     _draw_ratios(axes["curves"], kernel_size, out_channels, ratio)
     colours = [palette.of_kind(name) for name in counted]
-    draw_bars(axes["weights"], counted, f"separable: {separable:,} weights", colours=colours)
-    return Picture(
+    charts.bars(axes["weights"], counted, f"separable: {separable:,} weights", colours=colours)
+    return page.Picture(
         figure,
         f"{kernel_size}×{kernel_size} from {in_channels} to {out_channels} channels: {counted['ordinary']:,} "
         f"weights, separable {counted['depthwise']:,} + {counted['pointwise']:,} = {separable:,}, a share of "
@@ -283,7 +271,7 @@ def show_separable_fit(
     depth_multiplier: int = 1,
     output: int = 1,
     figure: Figure | None = None,
-) -> Picture:
+) -> page.Picture:
     """Four ordinary filters, the separable convolution that comes nearest, and what it gets wrong.
 
     Parameters
@@ -329,16 +317,16 @@ def show_separable_fit(
     colours = [strong if place + 1 == depth_multiplier else weak for place in range(4)]
     style = {"colours": colours, "form": "{:.0%}".format, "size": palette.LABEL}
     title = f"error (ordinary: {wanted.numel()} weights)"
-    draw_bars(axes["errors"], dict(zip(names, errors, strict=True)), title, **style)
+    charts.bars(axes["errors"], dict(zip(names, errors, strict=True)), title, **style)
     axes["errors"].set_xlim(0, 1.2)
-    draw_photo(axes["photo"], image)
-    limits = symmetric(outputs[0], 0.99)
+    draw.photo(axes["photo"], image)
+    limits = draw.symmetric(outputs[0], 0.99)
     titles = f"output {output}, ordinary", "separable", f"difference: {map_error:.0%}"
     for name, title, values in zip(
         ("wanted map", "nearest map", "missed"), titles, (*outputs, missed), strict=True
     ):
-        draw_map(axes[name], values, title, limits=limits)
-    return Picture(
+        draw.feature_map(axes[name], values, title, limits=limits)
+    return page.Picture(
         figure,
         f"Four filters, “{kernels}”: {wanted.numel()} weights. The nearest separable convolution with depth "
         f"multiplier {depth_multiplier} has {cost} and misses their kernels by {error:.0%}, output {output} "
@@ -348,9 +336,9 @@ def show_separable_fit(
 
 def _draw_filters(ax: Axes, weights: Tensor, title: str, scale: Tensor, chosen: int) -> None:
     """Filters (rows) on the red, green and blue channel (columns), the chosen one in a frame."""
-    style = {"limits": symmetric(scale), "cmap": palette.DIVERGING}
-    draw_tiles(ax, weights.flatten(0, 1), len(COLOURS), title, palette.KERNEL, **style)
+    style = {"limits": draw.symmetric(scale), "cmap": palette.DIVERGING}
+    draw.tiles(ax, weights.flatten(0, 1), len(COLOURS), title, palette.KERNEL, **style)
     page.frame(ax, title, palette.KERNEL, size=palette.LABEL, linewidth=1.5)
     page.name_ticks(ax.yaxis, range(1, 5), np.arange(4) + 0.5)
     page.name_ticks(ax.xaxis, COLOURS, np.arange(3) + 0.5, labelsize=palette.SMALL)
-    draw_outline(ax, chosen - 0.5, 0.5, (1, len(COLOURS)), palette.INK, rim=0)
+    draw.outline(ax, chosen - 0.5, 0.5, (1, len(COLOURS)), palette.INK, rim=0)

@@ -17,23 +17,10 @@ from convlab.checks import check_mapping, check_one_of, check_sequence, check_wh
 from convlab.images import COLOURS, as_photo
 from convlab.kernels import KERNELS
 from convlab.kernels import kernel as named_kernel
-from convlab.pictures import page, palette
-from convlab.pictures.drawings import (
-    Limits,
-    draw_kernel,
-    draw_map,
-    draw_outline,
-    draw_paths,
-    draw_photo,
-    draw_pixel_grid,
-    draw_windows,
-    symmetric,
-)
-from convlab.pictures.page import Picture
-from convlab.pictures.words import count_text, number_text, size_text
+from convlab.pictures import draw, page, palette, words
 
 
-def _brightness(weights: Tensor) -> Limits | None:
+def _brightness(weights: Tensor) -> draw.Limits | None:
     """Weights that add up to 1 keep brightness, so their map is a photo again."""
     return (0, 1) if weights.sum() > 0.5 else None
 
@@ -46,7 +33,7 @@ def show_window(
     kernel: str = "Sobel x",
     stride: int = 1,
     figure: Figure | None = None,
-) -> Picture:
+) -> page.Picture:
     """One output pixel being made: patch times kernel, added up; the map as far as it has come.
 
     Parameters
@@ -82,45 +69,45 @@ def show_window(
     steps = page.panels(("patch", "kernel", "products", "sum"), 2, 2, gap=0.6)
     large = page.panels(("photo", "output"), tall * size[1] / size[0], tall)
     figure, axes = page.blank(figure, page.down(large, steps))
-    draw_outline(draw_photo(axes["photo"], image), top, left, (3, 3), palette.KERNEL, 4)
-    draw_pixel_grid(axes["photo"], *size)
+    draw.outline(draw.photo(axes["photo"], image), top, left, (3, 3), palette.KERNEL, 4)
+    draw.pixel_grid(axes["photo"], *size)
 
     limits = _brightness(weights)
-    shown = draw_map(axes["output"], output, within=size, limits=limits)
+    shown = draw.feature_map(axes["output"], output, within=size, limits=limits)
     first = [(room - part) / 2 for room, part in zip(size, count, strict=True)]
-    draw_pixel_grid(shown, *count, *first)
+    draw.pixel_grid(shown, *count, *first)
     y, x = first[0] + at[0], first[1] + at[1]
     right, bottom = first[1] + count[1] - 0.5, first[0] + count[0] - 0.5
     still = {"facecolor": palette.EMPTY, "edgecolor": "none", "zorder": 2}
     shown.add_patch(Rectangle((x + 0.5, y - 0.5), right - x - 0.5, 1, **still))
     shown.add_patch(Rectangle((first[1] - 0.5, y + 0.5), count[1], bottom - y - 0.5, **still))
-    draw_outline(shown, y, x, (1, 1), palette.OUTPUT)
+    draw.outline(shown, y, x, (1, 1), palette.OUTPUT)
 
-    shades = draw_photo(axes["patch"], patch, "patch of the photo")
+    shades = draw.photo(axes["patch"], patch, "patch of the photo")
     for (i, j), value in np.ndenumerate(patch.numpy()):
         ink = palette.INK if value > 0.5 else "white"
-        page.write(shades, j, i, number_text(value), ha="center", fontsize=palette.TITLE, color=ink)
-    draw_kernel(axes["kernel"], weights, title=f"kernel: {kernel}")
+        page.write(shades, j, i, words.number(value), ha="center", fontsize=palette.TITLE, color=ink)
+    draw.kernel(axes["kernel"], weights, title=f"kernel: {kernel}")
     products = (patch * weights).round(decimals=2) + 0.0
-    draw_kernel(axes["products"], products, title="nine products", colour=palette.INK)
+    draw.kernel(axes["products"], products, title="nine products", colour=palette.INK)
     grey = axes["output"].images[0].to_rgba(total)
     result = page.frame(axes["sum"], "their sum", palette.OUTPUT)
     result.set(facecolor=grey, xlim=(-1, 1), ylim=(-1, 1))
     ink = palette.INK if grey[0] > 0.5 else "white"
-    page.write(result, 0, 0, number_text(total), ha="center", fontsize=26, weight="bold", color=ink)
+    page.write(result, 0, 0, words.number(total), ha="center", fontsize=26, weight="bold", color=ink)
     for name, text in (("patch", "×"), ("kernel", "="), ("products", "add\nup")):
         page.sign(axes[name], text, 0.6)
 
     number = at[0] * count[1] + at[1] + 1
-    return Picture(
+    return page.Picture(
         figure,
         f"{kernel}, stride {stride}: the window with its top left corner at row {top}, column {left} gives "
-        f"nine products, which add up to {number_text(total)}. That is output pixel {number} of "
-        f"{count[0] * count[1]}; {size_text(size)} becomes {size_text(count)}.",
+        f"nine products, which add up to {words.number(total)}. That is output pixel {number} of "
+        f"{count[0] * count[1]}; {words.size(size)} becomes {words.size(count)}.",
     )
 
 
-def show_gallery(image: Tensor, kernels: Sequence[str], *, figure: Figure | None = None) -> Picture:
+def show_gallery(image: Tensor, kernels: Sequence[str], *, figure: Figure | None = None) -> page.Picture:
     """Named 3×3 kernels in a row, and under each the map that it makes of a photo.
 
     Parameters
@@ -144,13 +131,13 @@ def show_gallery(image: Tensor, kernels: Sequence[str], *, figure: Figure | None
     )
     figure, axes = page.blank(figure, page.down(page.panels(kernels, side, side), maps, gap=0.25))
     for name, taps in weights.items():
-        draw_kernel(axes[name], taps, title=name)
+        draw.kernel(axes[name], taps, title=name)
         output = conv2d(image, taps[None, None], padding="same")
-        draw_map(axes[f"{name} map"], output, " ", limits=_brightness(taps))
+        draw.feature_map(axes[f"{name} map"], output, " ", limits=_brightness(taps))
     sums = ", ".join(f"{name} {round(float(taps.sum()))}" for name, taps in weights.items())
-    return Picture(
+    return page.Picture(
         figure,
-        f"{len(kernels)} kernels of 3×3, and under each its map of a photo of {size_text(image.shape[-2:])}. "
+        f"{len(kernels)} kernels of 3×3, and under each its map of a photo of {words.size(image.shape[-2:])}. "
         f"Their weights add up to: {sums}.",
     )
 
@@ -162,7 +149,7 @@ def show_channel_sum(
     filter: str | None = None,
     without: str = "nothing",
     figure: Figure | None = None,
-) -> Picture:
+) -> page.Picture:
     """How three channels make one map, and several filters several maps.
 
     Parameters
@@ -192,8 +179,8 @@ def show_channel_sum(
     each = conv2d(image, slices.flatten(0, 1)[:, None], padding="same", groups=3).unflatten(1, (3, -1))[0]
     maps, parts = each.sum(0), each[:, list(filters).index(filter)]
     at = [length // 2 for length in image.shape[-2:]]  # the pixel whose numbers are given
-    values = [number_text(float(part)) for part in parts[:, at[0], at[1]]]
-    total = number_text(float(parts[:, at[0], at[1]].sum()))
+    values = [words.number(float(part)) for part in parts[:, at[0], at[1]]]
+    total = words.number(float(parts[:, at[0], at[1]].sum()))
 
     rows = (page.panels((name, f"{name} weights", f"{name} part"), 1.6, 1.6, gap=0.45) for name in COLOURS)
     names = [f"map {name}" for name in filters]
@@ -204,15 +191,15 @@ def show_channel_sum(
     _draw_parts(axes, image, weights, parts, values, at)
     for name, plane in zip(filters, maps, strict=True):
         shown = axes[f"map {name}"]
-        draw_map(shown, plane, name, colour=palette.OUTPUT if name == filter else palette.MUTED)
+        draw.feature_map(shown, plane, name, colour=palette.OUTPUT if name == filter else palette.MUTED)
         if name == filter:
-            draw_outline(shown, *at, (1, 1), palette.OUTPUT)
+            draw.outline(shown, *at, (1, 1), palette.OUTPUT)
         for spine in shown.spines.values():
             spine.set_linewidth(6 if name == filter else 1)
     missing = "" if without == "nothing" else f" Without the {without} channel."
-    return Picture(
+    return page.Picture(
         figure,
-        f"Filter {filter!r}: 3 slices of {size_text(weights.shape[1:])}, {weights.numel()} weights.{missing} "
+        f"Filter {filter!r}: 3 slices of {words.size(weights.shape[1:])}, {weights.numel()} weights.{missing} "
         f"At row {at[0]}, column {at[1]} its parts are {', '.join(values[:2])} and {values[2]}, and the map "
         f"holds their sum, {total}. Maps that come out: {len(filters)}.",
     )
@@ -238,14 +225,14 @@ def _draw_parts(
     """For each colour its channel, its slice of the filter and the part that they make, each on one scale."""
     size = weights.shape[1:]
     for number, colour in enumerate(COLOURS):
-        plane = draw_photo(axes[colour], image[:, number], f"{colour} channel")
+        plane = draw.photo(axes[colour], image[:, number], f"{colour} channel")
         taps = axes[f"{colour} weights"]
-        draw_kernel(taps, weights[number], title="its weights", limits=symmetric(weights))
+        draw.kernel(taps, weights[number], title="its weights", limits=draw.symmetric(weights))
         part = axes[f"{colour} part"]
         title = f"its part: {values[number]}"
-        draw_map(part, parts[number], title, limits=symmetric(parts, 0.99), colour=palette.INK)
-        draw_outline(plane, at[0] - size[0] // 2, at[1] - size[1] // 2, size, palette.KERNEL)
-        draw_outline(part, *at, (1, 1), palette.OUTPUT)
+        draw.feature_map(part, parts[number], title, limits=draw.symmetric(parts, 0.99), colour=palette.INK)
+        draw.outline(plane, at[0] - size[0] // 2, at[1] - size[1] // 2, size, palette.KERNEL)
+        draw.outline(part, *at, (1, 1), palette.OUTPUT)
         page.sign(plane, "∗", 0.45)
         page.sign(taps, "=", 0.45)
     page.sign(axes["green part"], "add\nup", 0.8)
@@ -258,7 +245,7 @@ def show_steps(
     stride: int = 1,
     padding: int = 0,
     figure: Figure | None = None,
-) -> Picture:
+) -> page.Picture:
     """Where the window stands on a padded photo, and the size that comes out (a mean, in greys).
 
     Parameters
@@ -286,36 +273,36 @@ def show_steps(
     high, wide = padded.shape[-2:]
     margins = (room - high) / 2, (room - wide) / 2
     across = (-0.5 - margins[1], wide - 0.5 + margins[1])
-    padding_text = f"padded to {size_text((high, wide))}" if p else "no padding"
-    shown = draw_photo(axes["photo"], padded, f"photo {size_text(size)}, {padding_text}")
+    padding_text = f"padded to {words.size((high, wide))}" if p else "no padding"
+    shown = draw.photo(axes["photo"], padded, f"photo {words.size(size)}, {padding_text}")
     shown.set(xlim=across, ylim=(high - 0.5 + margins[0], -0.5 - margins[0]), facecolor="white")
-    draw_pixel_grid(shown, high, wide)
-    draw_outline(shown, p, p, size, palette.INPUT, 2)
+    draw.pixel_grid(shown, high, wide)
+    draw.outline(shown, p, p, size, palette.INPUT, 2)
     half = (k - 1) / 2
     spots = [(half + s * x, half + s * y) for y in range(rows) for x in range(columns)]
     dots = {"s": 16, "color": palette.KERNEL, "edgecolors": "white", "linewidths": 0.5, "zorder": 5}
     shown.scatter(*zip(*spots, strict=True), **dots)
-    draw_outline(shown, 0, 0, (k, k), palette.KERNEL)
+    draw.outline(shown, 0, 0, (k, k), palette.KERNEL)
 
-    draw_windows(axes["windows"], padded[0, 0, high // 2], [s * n for n in range(columns)], k)
+    draw.windows(axes["windows"], padded[0, 0, high // 2], [s * n for n in range(columns)], k)
     axes["windows"].set(xlim=across, ylim=(room, 0))
-    grid = draw_map(axes["output"], output, within=(room, room))
+    grid = draw.feature_map(axes["output"], output, within=(room, room))
     corner = (room - rows) / 2, (room - columns) / 2
-    draw_pixel_grid(grid, rows, columns, *corner)
-    draw_outline(grid, *corner, (1, 1), palette.OUTPUT)
+    draw.pixel_grid(grid, rows, columns, *corner)
+    draw.outline(grid, *corner, (1, 1), palette.OUTPUT)
 
     unused = wide - (s * (columns - 1) + k)
     rest = f" At the right, columns that no window sees: {unused}." if unused else ""
-    return Picture(
+    return page.Picture(
         figure,
         f"Kernel {k}×{k}, stride {s}, padding {p}: across, ⌊({size[1]} + 2·{p} − {k}) / {s}⌋ + 1 = {columns} "
-        f"windows, so {size_text(size)} becomes {size_text((rows, columns))}.{rest}",
+        f"windows, so {words.size(size)} becomes {words.size((rows, columns))}.{rest}",
     )
 
 
 def show_reach(
     image: Tensor, *, depth: int = 3, kernel_size: int = 3, figure: Figure | None = None
-) -> Picture:
+) -> page.Picture:
     """What one output of a stack of ordinary layers sees, layer by layer.
 
     Parameters
@@ -342,16 +329,16 @@ def show_reach(
         raise ValueError(f"depth={depth} sees {seen} pixels, more than the photo's {min(height, width)}")
     figure, axes = page.blank(figure, page.side_by_side({"paths": 1.5, "photo": width / height}, height=4))
     names = [f"layer {level}" for level in range(1, depth + 1)]
-    draw_paths(axes["paths"], [1] * depth, kernel_size, "one output, and all that leads to it", names=names)
-    photo = draw_photo(axes["photo"], image, f"{size_text(sizes[-1])} pixels seen")
-    draw_pixel_grid(photo, height, width)
+    draw.paths(axes["paths"], [1] * depth, kernel_size, "one output, and all that leads to it", names=names)
+    photo = draw.photo(axes["photo"], image, f"{words.size(sizes[-1])} pixels seen")
+    draw.pixel_grid(photo, height, width)
     middle = height // 2, width // 2
     for side, _ in reversed(sizes):
-        draw_outline(photo, *(at - side // 2 for at in middle), (side, side), palette.KERNEL, 2)
-    draw_outline(photo, *middle, (1, 1), palette.OUTPUT, 2)
-    return Picture(
+        draw.outline(photo, *(at - side // 2 for at in middle), (side, side), palette.KERNEL, 2)
+    draw.outline(photo, *middle, (1, 1), palette.OUTPUT, 2)
+    return page.Picture(
         figure,
-        f"{count_text(depth, 'layer')} of {kernel_size}×{kernel_size}: one output sees "
-        f"{' → '.join(map(size_text, sizes))} pixels. That takes {depth * kernel_size**2} weights for each "
-        f"pair of channels; a single kernel of {size_text(sizes[-1])} has {seen**2}.",
+        f"{words.count(depth, 'layer')} of {kernel_size}×{kernel_size}: one output sees "
+        f"{' → '.join(map(words.size, sizes))} pixels. That takes {depth * kernel_size**2} weights for each "
+        f"pair of channels; a single kernel of {words.size(sizes[-1])} has {seen**2}.",
     )

@@ -17,7 +17,7 @@ from convlab.pictures import palette
 from convlab.pictures.page import frame, name_ticks, thin_sides, write
 
 
-def draw_bars(
+def bars(
     ax: Axes,
     values: Mapping[str, float],
     title: str = "",
@@ -39,7 +39,7 @@ def draw_bars(
     return thin_sides(ax, "left")
 
 
-def draw_growth(
+def growth(
     ax: Axes,
     sizes: Mapping[str, Sequence[int]],
     depth: int,
@@ -69,7 +69,7 @@ def draw_growth(
     return thin_sides(ax, *ax.spines)
 
 
-def draw_layers(ax: Axes, cost: Cost, title: str = "") -> Axes:
+def layers(ax: Axes, cost: Cost, title: str = "") -> Axes:
     """Multiply-adds of each layer that has some, from input to output, coloured by kind."""
     layers = [layer for layer in cost.layers if layer.macs]
     shares = [100 * layer.macs / cost.macs for layer in layers]
@@ -93,7 +93,7 @@ def _number_axes(ax: Axes, xlabel: str = "", ylabel: str = "") -> Axes:
     return thin_sides(ax, "left", "bottom")
 
 
-def draw_shares(ax: Axes, rows: Mapping[str, Mapping[str, float]], title: str = "") -> Axes:
+def shares(ax: Axes, rows: Mapping[str, Mapping[str, float]], title: str = "") -> Axes:
     """For each row a whole bar, cut into the shares of its parts; the parts are named under all of them."""
     for place, parts in enumerate(rows.values()):
         left, whole = 0.0, sum(parts.values())
@@ -116,7 +116,7 @@ def draw_shares(ax: Axes, rows: Mapping[str, Mapping[str, float]], title: str = 
     return thin_sides(ax)
 
 
-def draw_cloud(
+def cloud(
     ax: Axes,
     points: Mapping[str, tuple[float, float]],
     colours: Sequence[str],

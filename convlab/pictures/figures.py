@@ -20,33 +20,21 @@ from convlab.kinds import KINDS
 from convlab.measure.costs import Cost
 from convlab.measure.reach import MeasuredField
 from convlab.measure.timing import Timing
-from convlab.pictures import page, palette
-from convlab.pictures.charts import draw_bars, draw_cloud, draw_growth, draw_layers, draw_shares
-from convlab.pictures.drawings import (
-    as_plane,
-    draw_heat,
-    draw_kernel,
-    draw_map,
-    draw_nested,
-    draw_photo,
-    draw_support,
-)
-from convlab.pictures.page import Picture
-from convlab.pictures.words import count_text, size_text
+from convlab.pictures import charts, draw, page, palette, words
 
 Image = Tensor | np.ndarray  # and whatever else `as_photo` takes
 
 
-def show_photo(image: Image, title: str = "", *, figure: Figure | None = None) -> Picture:
+def show_photo(image: Image, title: str = "", *, figure: Figure | None = None) -> page.Picture:
     """One photo, as :func:`~convlab.images.as_photo` takes it."""
     image = as_photo(image)
     height, width = image.shape[-2:]
     figure, axes = page.blank(figure, page.side_by_side({"photo": width / height}, width=5), width=5)
-    draw_photo(axes["photo"], image, title)
-    return Picture(figure, f"A photo of {height}×{width} pixels.")
+    draw.photo(axes["photo"], image, title)
+    return page.Picture(figure, f"A photo of {height}×{width} pixels.")
 
 
-def show_maps(maps: Mapping[str, Tensor], *, figure: Figure | None = None) -> Picture:
+def show_maps(maps: Mapping[str, Tensor], *, figure: Figure | None = None) -> page.Picture:
     """Feature maps (1, 1, H, W) in a row, under their titles.
 
     Raises
@@ -55,18 +43,20 @@ def show_maps(maps: Mapping[str, Tensor], *, figure: Figure | None = None) -> Pi
         For no map, or one of another shape or without finite values.
     """
     planes = {
-        title: as_plane(f"maps[{title!r}]", values)
+        title: draw.as_plane(f"maps[{title!r}]", values)
         for title, values in check_mapping("maps", maps, object).items()
     }
     ratios = {title: plane.shape[1] / plane.shape[0] for title, plane in planes.items()}
     figure, axes = page.blank(figure, page.side_by_side(ratios))
     for title, plane in planes.items():
-        draw_map(axes[title], plane, f"{title}: {size_text(plane.shape)}")
-    sizes = "; ".join(f"{title}, {size_text(plane.shape)}" for title, plane in planes.items())
-    return Picture(figure, f"Feature maps: {sizes}.")
+        draw.feature_map(axes[title], plane, f"{title}: {words.size(plane.shape)}")
+    sizes = "; ".join(f"{title}, {words.size(plane.shape)}" for title, plane in planes.items())
+    return page.Picture(figure, f"Feature maps: {sizes}.")
 
 
-def show_kernels(kernel: Tensor, dilations: Sequence[int] = (1,), *, figure: Figure | None = None) -> Picture:
+def show_kernels(
+    kernel: Tensor, dilations: Sequence[int] = (1,), *, figure: Figure | None = None
+) -> page.Picture:
     """One kernel (height, width) at several dilations.
 
     Raises
@@ -74,24 +64,24 @@ def show_kernels(kernel: Tensor, dilations: Sequence[int] = (1,), *, figure: Fig
     ValueError
         For a tensor of another shape, a layer's whole weight say, or for no dilation.
     """
-    plane = as_plane("kernel", kernel)
+    plane = draw.as_plane("kernel", kernel)
     specs = {
         f"dilation {d}": ConvSpec(1, 1, plane.shape, dilation=d)
         for d in check_sequence("dilations", dilations)
     }
     figure, axes = page.blank(figure, page.side_by_side(dict.fromkeys(specs, 1)))
-    spans = {name: size_text(spec.effective_kernel_size) for name, spec in specs.items()}
+    spans = {name: words.size(spec.effective_kernel_size) for name, spec in specs.items()}
     for name, spec in specs.items():
-        draw_kernel(axes[name], plane, spec.dilation, f"{name}: spans {spans[name]}")
+        draw.kernel(axes[name], plane, spec.dilation, f"{name}: spans {spans[name]}")
     sizes = ", ".join(f"{span} at {name}" for name, span in spans.items())
-    weights = count_text(plane.size, "weight")
-    return Picture(figure, f"A {size_text(plane.shape)} kernel, {weights}, spans {sizes}.")
+    weights = words.count(plane.size, "weight")
+    return page.Picture(figure, f"A {words.size(plane.shape)} kernel, {weights}, spans {sizes}.")
 
 
 ZOOM = 41  # pixels across, in which single ones can be told apart
 
 
-def show_field(image: Image, field: MeasuredField, *, figure: Figure | None = None) -> Picture:
+def show_field(image: Image, field: MeasuredField, *, figure: Figure | None = None) -> page.Picture:
     """The pixels that one output of any module sees, over a photo, and its gradient as heat.
 
     A field with holes that is wider than 41 pixels has its middle enlarged beside it.
@@ -112,13 +102,13 @@ def show_field(image: Image, field: MeasuredField, *, figure: Figure | None = No
     zoomed = max(height, width) > ZOOM and max(field.largest_gap) > 1
     shown = ("support", "zoom", "heat") if zoomed else ("support", "heat")
     figure, axes = page.blank(figure, page.side_by_side(dict.fromkeys(shown, 1)))
-    draw_support(axes["support"], image, field)
+    draw.support(axes["support"], image, field)
     if zoomed:
-        draw_support(axes["zoom"], image, field, f"its middle, {ZOOM}×{ZOOM}")
+        draw.support(axes["zoom"], image, field, f"its middle, {ZOOM}×{ZOOM}")
         row, column = field.center
         axes["zoom"].set(xlim=(column - ZOOM / 2, column + ZOOM / 2), ylim=(row + ZOOM / 2, row - ZOOM / 2))
-    draw_heat(axes["heat"], field, "size of the gradient")
-    return Picture(
+    draw.heat(axes["heat"], field, "size of the gradient")
+    return page.Picture(
         figure,
         f"One output reaches across {height}×{width} pixels and sees {field.support.sum():,} of "
         f"{height * width:,} ({field.coverage:.1%}).",
@@ -127,7 +117,7 @@ def show_field(image: Image, field: MeasuredField, *, figure: Figure | None = No
 
 def show_growth(
     image: Image, fields: Mapping[int, MeasuredField], *, figure: Figure | None = None
-) -> Picture:
+) -> page.Picture:
     """How the field of one output grows layer by layer: nested on the photo, and as a curve.
 
     Parameters
@@ -148,18 +138,18 @@ def show_growth(
     figure, axes = page.blank(
         figure, page.beside_a_chart("photo", image.shape[-1] / image.shape[-2], "growth")
     )
-    draw_nested(axes["photo"], image, list(fields.values()), f"fields after {min(fields)} to {last} layers")
+    draw.nested(axes["photo"], image, list(fields.values()), f"fields after {min(fields)} to {last} layers")
     sizes = [field.size[0] for field in fields.values()]
-    draw_growth(axes["growth"], {f"after {last} layers": sizes}, len(sizes), [palette.KERNEL], list(fields))
+    charts.growth(axes["growth"], {f"after {last} layers": sizes}, len(sizes), [palette.KERNEL], list(fields))
     each = ", ".join(f"{size} after {layers}" for layers, size in zip(fields, sizes, strict=True))
-    return Picture(
+    return page.Picture(
         figure,
         f"Receptive field, in pixels along one axis, by layers: {each}; neighbouring outputs of the last "
         f"are {fields[last].stride[0]} apart.",
     )
 
 
-def show_cost(cost: Cost, *, figure: Figure | None = None) -> Picture:
+def show_cost(cost: Cost, *, figure: Figure | None = None) -> page.Picture:
     """Where a network's multiply-adds, weights and bytes go: by layer and by kind.
 
     Raises
@@ -173,7 +163,7 @@ def show_cost(cost: Cost, *, figure: Figure | None = None) -> Picture:
         page.panel("layers", 5, 3.2, left=0.5, below=0.55), page.panel("shares", 3.6, 3.75, left=1.35)
     )
     figure, axes = page.blank(figure, block)
-    draw_layers(axes["layers"], cost)
+    charts.layers(axes["layers"], cost)
     kinds = cost.kinds
     rest = cost.bytes - sum(part.bytes for part in kinds.values())
     rows = {
@@ -182,15 +172,15 @@ def show_cost(cost: Cost, *, figure: Figure | None = None) -> Picture:
         "bytes moved": {kind: part.bytes for kind, part in kinds.items()}
         | ({"others": rest} if rest else {}),
     }
-    draw_shares(axes["shares"], rows, "shares by kind")
+    charts.shares(axes["shares"], rows, "shares by kind")
     shares = ", ".join(f"{kind} {part.macs / cost.macs:.1%}" for kind, part in kinds.items())
-    return Picture(
+    return page.Picture(
         figure,
         f"{cost.macs:,} multiply-adds ({shares}), {cost.weights:,} weights, {cost.bytes:,} bytes moved.",
     )
 
 
-def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -> Picture:
+def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -> page.Picture:
     """Time against multiply-adds, and the speed reached against arithmetic intensity.
 
     Left: each module's share of the first one's time against its share of the first one's
@@ -218,8 +208,8 @@ def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -
         label = f"{name}  {1000 * timing.median:.3g} ms"
         shares[label] = (100 * timing.cost.macs / first.cost.macs, 100 * timing.median / first.median)
         speeds[name] = (timing.cost.intensity, timing.cost.macs / timing.median / 1e9)
-    time = f"% of the time, {count_text(first.threads, 'thread')}"
-    ax = draw_cloud(axes["shares"], shares, colours, "% of the multiply-adds", time)
+    time = f"% of the time, {words.count(first.threads, 'thread')}"
+    ax = charts.cloud(axes["shares"], shares, colours, "% of the multiply-adds", time)
     for (x, _), timing, colour in zip(shares.values(), timings.values(), colours, strict=True):
         ax.plot([x, x], [100 * end / first.median for end in timing.spread], color=colour, linewidth=2)
     ends = [min(ax.get_xlim()[0], ax.get_ylim()[0]), max(ax.get_xlim()[1], ax.get_ylim()[1])]
@@ -227,7 +217,7 @@ def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -
     ax.set_title("on the dashed line: as promised", fontsize=palette.TITLE)
     ridge = first.peak / first.bandwidth / 2, first.peak / 1e9
     labels = "multiply-adds per byte moved", "billion multiply-adds a second"
-    ax = draw_cloud(axes["roofline"], speeds, colours, *labels, in_view=[ridge])
+    ax = charts.cloud(axes["roofline"], speeds, colours, *labels, in_view=[ridge])
     x = np.geomspace(*ax.get_xlim(), 100)
     roof = np.minimum(first.peak, first.bandwidth * x) / 1e9
     ax.plot(x, roof, color=palette.MUTED, linewidth=1.5)
@@ -237,7 +227,7 @@ def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -
         f"{name} {share:.3g} % and {timings[name].cost.intensity:.2g}"
         for name, (share, _) in zip(timings, shares.values(), strict=True)
     )
-    return Picture(
+    return page.Picture(
         figure,
         f"Measured time beside counted multiply-adds, as shares of {next(iter(timings))!r} "
         f"({first.cost.macs:,}). Share of the multiply-adds, and multiply-adds per byte: {each}.",
@@ -252,7 +242,7 @@ def _leading(cost: Cost) -> str:
 
 def show_costs(
     specs: Mapping[str, ConvSpec], input_size: tuple[int, int], *, figure: Figure | None = None
-) -> Picture:
+) -> page.Picture:
     """Weights and multiply-adds of several convolutions on the same input, as bars.
 
     Raises
@@ -270,8 +260,8 @@ def show_costs(
     )
     figure, axes = page.blank(figure, block)
     colours = [palette.of_kind(spec.kind) for spec in specs.values()]
-    draw_bars(axes["weights"], weights, "weights", colours=colours)
-    title = f"multiply-adds on {size_text(size)}"
-    draw_bars(axes["multiply-adds"], macs, title, colours=colours, named=False)
+    charts.bars(axes["weights"], weights, "weights", colours=colours)
+    title = f"multiply-adds on {words.size(size)}"
+    charts.bars(axes["multiply-adds"], macs, title, colours=colours, named=False)
     each = "; ".join(f"{name}: {weights[name]:,} weights, {macs[name]:,} multiply-adds" for name in specs)
-    return Picture(figure, f"On {size_text(size)} pixels: {each}.")
+    return page.Picture(figure, f"On {words.size(size)} pixels: {each}.")

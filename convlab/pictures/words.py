@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def size_text(size: Iterable[int]) -> str:
+def size(size: Iterable[int]) -> str:
     """(3, 5) as "3×5"."""
     return "×".join(map(str, size))
 
 
-def number_text(value: float) -> str:
+def number(value: float) -> str:
     """Two decimals with a true minus sign, and never a negative zero."""
     return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
 
 
-def short_text(value: float) -> str:
+def short(value: float) -> str:
     """The same without zeros at the end: 0.5, −2."""
-    return number_text(value).rstrip("0").rstrip(".")
+    return number(value).rstrip("0").rstrip(".")
 
 
-def count_text(number: int, what: str) -> str:
+def count(number: int, what: str) -> str:
     """(3, "layer") as "3 layers"."""
     return f"{number:,} {what}{'s' * (number != 1)}"

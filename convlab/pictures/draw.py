@@ -19,9 +19,8 @@ from torch import Tensor
 
 from convlab.arithmetic import ConvSpec
 from convlab.measure.reach import MeasuredField
-from convlab.pictures import palette
+from convlab.pictures import palette, words
 from convlab.pictures.page import frame, inches, thin_sides, write
-from convlab.pictures.words import short_text, size_text
 
 Limits = tuple[float, float]  # what is black and what is white, or both ends of the colours
 
@@ -90,13 +89,13 @@ def _paint(
     return frame(ax, title, colour)
 
 
-def draw_photo(ax: Axes, image: Tensor, title: str = "", *, colour: str = palette.INPUT) -> Axes:
+def photo(ax: Axes, image: Tensor, title: str = "", *, colour: str = palette.INPUT) -> Axes:
     """A photo with values in [0, 1]."""
     plane = _colour(image)
-    return _paint(ax, plane, title or f"photo {size_text(plane.shape[:2])}", colour)
+    return _paint(ax, plane, title or f"photo {words.size(plane.shape[:2])}", colour)
 
 
-def draw_map(
+def feature_map(
     ax: Axes,
     values: Tensor,
     title: str = "",
@@ -110,11 +109,11 @@ def draw_map(
     With `within` = (height, width), the map keeps the scale of an image of that size, centred.
     """
     plane = as_plane("map", values)
-    title = title or f"output {size_text(plane.shape)}"
+    title = title or f"output {words.size(plane.shape)}"
     return _paint(ax, plane, title, colour, within=within, limits=limits or grey_limits(plane))
 
 
-def draw_tiles(
+def tiles(
     ax: Axes,
     maps: Tensor,
     columns: int,
@@ -140,11 +139,11 @@ def draw_tiles(
         vmax=limits[1],
     )
     ax.set_facecolor(palette.EMPTY)
-    draw_pixel_grid(ax, rows, columns, 0.5, 0.5, colors="white", linewidths=3, zorder=2)
+    pixel_grid(ax, rows, columns, 0.5, 0.5, colors="white", linewidths=3, zorder=2)
     return frame(ax, title, colour)
 
 
-def draw_outline(
+def outline(
     ax: Axes,
     top: float,
     left: float,
@@ -162,9 +161,7 @@ def draw_outline(
     return ax
 
 
-def draw_pixel_grid(
-    ax: Axes, height: int, width: int, top: float = 0, left: float = 0, **style: object
-) -> Axes:
+def pixel_grid(ax: Axes, height: int, width: int, top: float = 0, left: float = 0, **style: object) -> Axes:
     """Lines round the pixels of a block whose first pixel is at (top, left)."""
     lines = [[(left - 0.5, top + y - 0.5), (left + width - 0.5, top + y - 0.5)] for y in range(height + 1)]
     lines += [[(left + x - 0.5, top - 0.5), (left + x - 0.5, top + height - 0.5)] for x in range(width + 1)]
@@ -173,7 +170,7 @@ def draw_pixel_grid(
     return ax
 
 
-def draw_kernel(
+def kernel(
     ax: Axes,
     kernel: Tensor,
     dilation: int = 1,
@@ -190,13 +187,13 @@ def draw_kernel(
     reach = spec.effective_kernel_size
     spread = np.full(reach, np.nan)
     spread[:: spec.dilation[0], :: spec.dilation[1]] = weights
-    default = f"kernel {size_text(weights.shape)}"
+    default = f"kernel {words.size(weights.shape)}"
     if reach != weights.shape:
-        default += f", spans {size_text(reach)}"
+        default += f", spans {words.size(reach)}"
     style = {"limits": limits or symmetric(weights), "cmap": palette.DIVERGING, "aspect": aspect}
     _paint(ax, spread, title or default, colour, **style)
     if max(reach) <= 25:
-        draw_pixel_grid(ax, *reach, colors="white", linewidths=1, zorder=2)
+        pixel_grid(ax, *reach, colors="white", linewidths=1, zorder=2)
     if numbers and max(reach) <= 9:
         _write_weights(ax, spread)
     return ax
@@ -204,7 +201,7 @@ def draw_kernel(
 
 def _write_weights(ax: Axes, spread: np.ndarray) -> None:
     """Each weight in its square, as large as all of them fit, the zero before a point left out if it must."""
-    texts = {place: short_text(weight) for place, weight in np.ndenumerate(spread) if weight == weight}
+    texts = {place: words.short(weight) for place, weight in np.ndenumerate(spread) if weight == weight}
     wide, tall = (72 * side / count for side, count in zip(inches(ax), spread.shape[::-1], strict=True))
     longest = max(map(len, texts.values()))
     if 0.65 * longest * palette.SMALL > wide:
@@ -217,11 +214,11 @@ def _write_weights(ax: Axes, spread: np.ndarray) -> None:
         write(ax, column, row, text, ha="center", fontsize=size, color=ink)
 
 
-def draw_footprint(ax: Axes, spec: ConvSpec, at: Sequence[int]) -> Axes:
+def footprint(ax: Axes, spec: ConvSpec, at: Sequence[int]) -> Axes:
     """Where the taps of a kernel fall on a photo for the output at (row, column)."""
     corners = zip(at, spec.stride, spec.padding_amounts, strict=True)
     top, left = (place * stride - before for place, stride, (before, _) in corners)
-    draw_outline(ax, top, left, spec.effective_kernel_size, palette.KERNEL, 2, zorder=1)
+    outline(ax, top, left, spec.effective_kernel_size, palette.KERNEL, 2, zorder=1)
     rows = top + np.arange(spec.kernel_size[0]) * spec.dilation[0]
     columns = left + np.arange(spec.kernel_size[1]) * spec.dilation[1]
     x, y = np.meshgrid(columns, rows)
@@ -234,12 +231,12 @@ def draw_footprint(ax: Axes, spec: ConvSpec, at: Sequence[int]) -> Axes:
     return ax
 
 
-def draw_windows(ax: Axes, pixels: Tensor, starts: Sequence[int], length: int) -> Axes:
+def windows(ax: Axes, pixels: Tensor, starts: Sequence[int], length: int) -> Axes:
     """One row of pixels, and below it one bar for each place of the window; the rest is hatched."""
     wide, end = len(pixels), starts[-1] + length
     strip = (-0.5, wide - 0.5, 2.5, 1.5)
     ax.imshow(pixels[None].numpy(), cmap="gray", vmin=0, vmax=1, extent=strip, aspect="auto")
-    draw_pixel_grid(ax, 1, wide, 2)
+    pixel_grid(ax, 1, wide, 2)
     step = min(2, 17.5 / len(starts))
     bars = [Rectangle((start - 0.5, 3.4 + step * n), length, 0.7 * step) for n, start in enumerate(starts)]
     ax.add_collection(PatchCollection(bars, color=palette.KERNEL), autolim=False)
@@ -249,7 +246,7 @@ def draw_windows(ax: Axes, pixels: Tensor, starts: Sequence[int], length: int) -
     return frame(ax, f"{len(starts)} windows along a row", palette.KERNEL)
 
 
-def draw_support(ax: Axes, image: Tensor, field: MeasuredField, title: str = "") -> Axes:
+def support(ax: Axes, image: Tensor, field: MeasuredField, title: str = "") -> Axes:
     """Input pixels that reach one output, over the photo: touched in full colour, holes dark."""
     plane = _colour(image) / 255
     tint = np.array([1.0, 0.62, 0.25])
@@ -261,7 +258,7 @@ def draw_support(ax: Axes, image: Tensor, field: MeasuredField, title: str = "")
     shown[field.support] = 0.45 * plane[field.support] + 0.55 * tint
     touched = f"{field.support.sum():,} of {height * width:,} pixels touched"
     _paint(ax, shown, title or touched, palette.INPUT)
-    return draw_outline(ax, top, left, (height, width), palette.KERNEL, 2, rim=0, zorder=1)
+    return outline(ax, top, left, (height, width), palette.KERNEL, 2, rim=0, zorder=1)
 
 
 def _box(field: MeasuredField) -> list[tuple[int, int]]:
@@ -269,7 +266,7 @@ def _box(field: MeasuredField) -> list[tuple[int, int]]:
     return [(round(middle - (size - 1) / 2), size) for middle, size in centres]
 
 
-def draw_heat(ax: Axes, field: MeasuredField, title: str = "") -> Axes:
+def heat(ax: Axes, field: MeasuredField, title: str = "") -> Axes:
     """How strongly each pixel of a field counts, from not at all (white) to most (dark).
 
     Where most of the pixels count, a line goes round the ones that make up half of the whole.
@@ -291,17 +288,17 @@ def draw_heat(ax: Axes, field: MeasuredField, title: str = "") -> Axes:
     return ax
 
 
-def draw_nested(ax: Axes, image: Tensor, fields: Sequence[MeasuredField], title: str) -> Axes:
+def nested(ax: Axes, image: Tensor, fields: Sequence[MeasuredField], title: str) -> Axes:
     """Bounding boxes of several fields on the photo they were measured at."""
-    draw_photo(ax, image, title)
+    photo(ax, image, title)
     for number, field in enumerate(fields, start=1):
         (top, height), (left, width) = _box(field)
         line = 1 + 2 * number / len(fields)
-        draw_outline(ax, top, left, (height, width), palette.KERNEL, line, rim=1.5, zorder=1)
+        outline(ax, top, left, (height, width), palette.KERNEL, line, rim=1.5, zorder=1)
     return ax
 
 
-def draw_paths(
+def paths(
     ax: Axes, rates: Sequence[int], kernel_size: int, title: str = "", *, names: Sequence[str] = ()
 ) -> Axes:
     """A stack along one axis: every path from one output (top) to the input pixels (bottom).
