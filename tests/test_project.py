@@ -27,7 +27,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 LAYERS = [
     {"checks"},
     {"arithmetic"},
-    {"images", "kernels", "networks"},
+    {"kernels", "networks"},
+    {"images"},
     {"training"},
     {"measure.running"},
     {"measure.costs", "measure.tracing"},
