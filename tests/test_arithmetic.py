@@ -138,7 +138,7 @@ def test_the_context_module_of_yu_and_koltun_doubles_its_reach():
 
 
 def test_a_stack_without_layers_has_no_field():
-    with pytest.raises(ValueError, match="specs is empty"):
+    with pytest.raises(ValueError, match=r"specs=\[\] must be a sequence of at least one"):
         receptive_field([])
 
 
