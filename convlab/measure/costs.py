@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 
 import torch
 from torch import Tensor, nn
@@ -111,7 +112,7 @@ class Cost:
 
     def _repr_html_(self) -> str:
         head, *body = self._rows()
-        cells = ["".join(f"<td>{cell}</td>" for cell in row) for row in body]
+        cells = ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in body]
         cells[-1] = cells[-1].replace("<td>", "<td><b>").replace("</td>", "</b></td>")
         rows = "".join(f"<tr>{row}</tr>" for row in cells)
         names = "".join(f"<th>{name}</th>" for name in head)
@@ -243,10 +244,7 @@ def _kind(name: str, args: tuple) -> str:
         if transposed:
             return "transposed"
         if weight.dim() == 4:
-            channels, filters = image.shape[1], weight.shape[0]
-            spec = ConvSpec(
-                channels, filters, tuple(weight.shape[2:]), dilation=tuple(dilation), groups=groups
-            )
+            spec = ConvSpec(image.shape[1], len(weight), weight.shape[2:], dilation=dilation, groups=groups)
             return spec.kind
     if name in ("addmm", "mm"):
         return "linear"
