@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from convlab.checks import Pair, check_one_of, check_pair, check_sequence, check_whole
@@ -153,16 +153,7 @@ class ConvSpec:
         """The layer itself, with PyTorch's random initial weights."""
         from torch import nn
 
-        return nn.Conv2d(
-            self.in_channels,
-            self.out_channels,
-            self.kernel_size,
-            stride=self.stride,
-            padding=self.padding,
-            dilation=self.dilation,
-            groups=self.groups,
-            bias=self.bias,
-        )
+        return nn.Conv2d(**asdict(self))  # which has the same names
 
 
 @dataclass(frozen=True)

@@ -84,14 +84,7 @@ class _Bottleneck(nn.Module):
     """1×1 down, 3×3 (in groups), 1×1 up, added to what came in."""
 
     def __init__(
-        self,
-        in_channels: int,
-        channels: int,
-        out_channels: int,
-        *,
-        groups: int = 1,
-        stride: int = 1,
-        stride_on: str = "3x3",
+        self, in_channels: int, channels: int, out_channels: int, *, groups: int, stride: int, stride_on: str
     ) -> None:
         super().__init__()
         first, second = (stride, 1) if stride_on == "1x1" else (1, stride)
@@ -184,7 +177,7 @@ def resnext_block(cardinality: int, width: int, channels: int = 256) -> nn.Modul
     """
     channels = check_whole("channels", channels, 1)
     inner = check_whole("cardinality", cardinality, 1) * check_whole("width", width, 1)
-    return _Bottleneck(channels, inner, channels, groups=cardinality)
+    return _Bottleneck(channels, inner, channels, groups=cardinality, stride=1, stride_on="3x3")
 
 
 # Output channels of each 3×3 layer; "pool" halves the map.

@@ -103,12 +103,8 @@ class Cost:
     def __repr__(self) -> str:
         rows = self._rows()
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = (
-            [cell.ljust(n) for cell, n in zip(row[:2], widths[:2], strict=True)]
-            + [cell.rjust(n) for cell, n in zip(row[2:], widths[2:], strict=True)]
-            for row in rows
-        )
-        return "\n".join("  ".join(line) for line in lines)
+        columns = [f"{{:{side}{width}}}" for side, width in zip("<<>>>>>", widths, strict=True)]
+        return "\n".join("  ".join(columns).format(*row) for row in rows)
 
     def _repr_html_(self) -> str:
         head, *body = self._rows()

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -21,6 +22,10 @@ class Watcher(TorchDispatchMode):
     def _should_skip_dynamo(cls) -> bool:
         # torch would load its whole compiler (80 MB, a second) only to switch it off in here.
         return False
+
+
+class UntraceableError(ValueError):
+    """A watcher's own refusal, which is no failure of the module."""
 
 
 def tensors_in(value: object) -> list[Tensor]:
@@ -49,10 +54,12 @@ def stand_ins(module: nn.Module) -> dict[str, Tensor]:
     Raises
     ------
     ValueError
-        For what is no module.
+        For what is no module, or one whose parameters wait for their first image.
     """
-    if not isinstance(module, nn.Module):
-        raise ValueError(f"module={module!r} must be an nn.Module; a ConvSpec gives one by spec.module()")
+    if not isinstance(module, nn.Module) or any(map(is_lazy, module.parameters())):
+        raise ValueError(
+            f"module={module!r} must be a complete nn.Module; spec.module() makes one of a ConvSpec"
+        )
     state = {name: value.detach() for name, value in module.named_parameters()}
     return state | {name: value.clone() for name, value in module.named_buffers()}
 
@@ -78,7 +85,9 @@ def run_watched(
     try:
         with torch.no_grad(), undisturbed(), watcher:
             return torch.func.functional_call(module, state, (image,))
-    except (RuntimeError, TypeError, LookupError, AttributeError, AssertionError) as error:
+    except UntraceableError:
+        raise
+    except Exception as error:
         raise ValueError(f"the module does not take input_shape={shape!r}: {error}") from error
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from torch.utils._pytree import tree_map
 
-from convlab.measure.running import Watcher, tensors_in
+from convlab.measure.running import UntraceableError, Watcher, tensors_in
 
 Place = tuple[int, int]
 Step = tuple[int | Fraction, int | Fraction]
@@ -99,7 +99,7 @@ class Tape(Watcher):
         if not sources or not outputs or name.endswith("_like") or name.startswith("new_"):
             return output
         if func._schema.is_mutable and id(args[0]) in self.views and any(s is not args[0] for s in sources):
-            raise ValueError(f"{name} writes into a part of a tensor: it cannot be traced")
+            raise UntraceableError(f"{name} writes into a part of a tensor: it cannot be traced")
         names = [argument.name for argument in func._schema.arguments]
         defaults = {a.name: a.default_value for a in func._schema.arguments}
         arguments = defaults | dict(zip(names, args, strict=False)) | kwargs
@@ -111,7 +111,7 @@ class Tape(Watcher):
     def _grid(self, operation: _Operation) -> _Grid:
         grids = [self.grids[id(source)] for source in operation.sources]
         if len({grid.step for grid in grids}) > 1:
-            raise ValueError(f"{operation.name} joins branches of different strides")
+            raise UntraceableError(f"{operation.name} joins branches of different strides")
         grid, given, name = grids[0], operation.arguments, operation.name
         source, output = operation.sources[0], operation.outputs[0]
         axes, factors = grid.axes, (1, 1)
@@ -142,14 +142,14 @@ class Tape(Watcher):
                 axes = next((p for p in places if tuple(output.shape[a] for a in p) == sizes), None)
             sizes = axes and tuple(output.shape[axis] for axis in axes)
         if axes is None or output.dim() > 5:
-            raise ValueError(f"{name} rearranges positions: its stride cannot be told")
+            raise UntraceableError(f"{name} rearranges positions: its stride cannot be told")
         return _Grid(tuple(s * factor for s, factor in zip(grid.step, factors, strict=True)), axes, sizes)
 
     def stride(self, output: Tensor) -> Step:
         """Step in the image between neighbouring positions of a map (1, C, H, W)."""
         grid = self.grids[id(output)]
         if grid.axes != (2, 3):
-            raise ValueError("rows and columns of the output are not those of the image")
+            raise UntraceableError("rows and columns of the output are not those of the image")
         return grid.step
 
     def trace(self, output: Tensor, chosen: tuple) -> tuple[np.ndarray, bool]:
@@ -173,9 +173,9 @@ class Tape(Watcher):
         name, sources, given = operation.name, operation.sources, operation.arguments
         mark, moves = marks[0], operation.function.is_view or operation.name in _MOVES
         if mark is None and not moves:
-            raise ValueError(f"{name}: its second output cannot be traced")
+            raise UntraceableError(f"{name}: its second output cannot be traced")
         if name == "convolution" and any(source is not given["input"] for source in sources):
-            raise ValueError("a kernel that depends on the input cannot be traced")
+            raise UntraceableError("a kernel that depends on the input cannot be traced")
         if name == "convolution" or name in _POOLS:
             yield sources[0], self._window(operation, mark, given.get("groups", mark.shape[1]))
         elif torch.Tag.pointwise in operation.function.tags or name in _POINTWISE:
@@ -192,9 +192,8 @@ class Tape(Watcher):
         """Look back through a convolution or pooling: all channels of a group see the same."""
         source = operation.sources[0]
         if source.dim() != 4 or len(source) != 1:
-            raise ValueError(
-                f"{operation.name} on {tuple(source.shape)} cannot be traced: only on (1, C, H, W)"
-            )
+            shape = tuple(source.shape)
+            raise UntraceableError(f"{operation.name} on {shape} cannot be traced: only on (1, C, H, W)")
         seen = _once(mark)
         if seen.shape == mark.shape:
             seen = mark.reshape(groups, 1, -1, *mark.shape[2:]).any(2)
@@ -208,9 +207,8 @@ class Tape(Watcher):
                 seen = torch.stack(taps).any(0)
             else:
                 reach = (seen.shape[-1] - 1) * stride + 1
-                canvas = seen.new_zeros(
-                    *seen.shape[:-1], max(reach + (kernel - 1) * dilation, padding + size)
-                )
+                length = max(reach + (kernel - 1) * dilation, padding + size)
+                canvas = seen.new_zeros(*seen.shape[:-1], length)
                 for tap in range(kernel):
                     canvas[..., tap * dilation : tap * dilation + reach : stride] |= seen
                 seen = canvas[..., padding : padding + size]
@@ -240,9 +238,9 @@ def _look_along(operation: _Operation, mark: Tensor) -> Iterator[tuple[Tensor, T
     elif name in ("mean", "sum") and dims and not {2, 3} <= {dim % source.dim() for dim in dims}:
         yield from _by_gradient(operation, [mark])
     elif name in ("mean", "sum", "native_group_norm") or "batch_norm" in name:
-        raise ValueError(f"{name} mixes all positions: every output sees the whole input")
+        raise UntraceableError(f"{name} mixes all positions: every output sees the whole input")
     else:
-        raise ValueError(f"{name} cannot be traced: it is not known what it looks at")
+        raise UntraceableError(f"{name} cannot be traced: it is not known what it looks at")
 
 
 def _once(mark: Tensor) -> Tensor:
