@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Kind:
-    """A colour, told from the others with every common colour blindness, and what makes a ConvSpec such a kind."""
+    """Its colour, told apart with every common colour blindness, and what makes a ConvSpec one of it."""
 
     colour: str
     fits: Callable[[Any], bool] = lambda spec: False  # what is made of several layers fits none

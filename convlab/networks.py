@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from math import inf
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
 
 from convlab.arithmetic import ConvSpec
-from convlab.checks import check_whole
+from convlab.checks import check_one_of, check_sequence, check_whole
 
 
 def _conv(in_channels: int, out_channels: int, kernel_size: int, **options: int) -> nn.Sequential:
@@ -42,8 +44,8 @@ MOBILENET_V1 = (
 
 
 def _thin(channels: int, width: float) -> int:
-    if not isinstance(width, (int, float)) or int(channels * width) < 1:
-        raise ValueError(f"width={width!r} leaves none of {channels} channels")
+    if not isinstance(width, Real) or isinstance(width, bool) or not 1 <= channels * width < inf:
+        raise ValueError(f"width={width!r} must be a number that leaves one of {channels} channels or more")
     return int(channels * width)
 
 
@@ -64,6 +66,7 @@ def mobilenet_v1(width: float = 1.0, *, separable: bool = True, num_classes: int
     Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision
     applications", 2017, tables 1, 4, 6 and 7.
     """
+    check_one_of("separable", separable, (True, False))
     channels = _thin(32, width)
     layers = [_conv(3, channels, 3, stride=2)]
     for out, stride in MOBILENET_V1:
@@ -81,14 +84,7 @@ class _Bottleneck(nn.Module):
     """1×1 down, 3×3 (in groups), 1×1 up, added to what came in."""
 
     def __init__(
-        self,
-        in_channels: int,
-        channels: int,
-        out_channels: int,
-        *,
-        groups: int = 1,
-        stride: int = 1,
-        stride_on: str = "3x3",
+        self, in_channels: int, channels: int, out_channels: int, *, groups: int, stride: int, stride_on: str
     ) -> None:
         super().__init__()
         first, second = (stride, 1) if stride_on == "1x1" else (1, stride)
@@ -135,10 +131,9 @@ def resnet50(
     ----------
     He et al., "Deep residual learning for image recognition", 2016, table 1.
     """
-    if stride_on not in ("1x1", "3x3"):
-        raise ValueError(f'stride_on={stride_on!r} must be "1x1" or "3x3"')
-    check_whole("width_per_group", width_per_group, 1)
-    check_whole("groups", groups, 1)
+    stride_on = check_one_of("stride_on", stride_on, ("1x1", "3x3"))
+    width_per_group = check_whole("width_per_group", width_per_group, 1)
+    groups = check_whole("groups", groups, 1)
     channels = _thin(64, width)
     layers = [_conv(3, channels, 7, stride=2), nn.MaxPool2d(3, stride=2, padding=1)]
     for planes, blocks, first_stride in RESNET_50:
@@ -180,8 +175,9 @@ def resnext_block(cardinality: int, width: int, channels: int = 256) -> nn.Modul
     ----------
     Xie et al., 2017, table 2.
     """
+    channels = check_whole("channels", channels, 1)
     inner = check_whole("cardinality", cardinality, 1) * check_whole("width", width, 1)
-    return _Bottleneck(channels, inner, channels, groups=cardinality)
+    return _Bottleneck(channels, inner, channels, groups=cardinality, stride=1, stride_on="3x3")
 
 
 # Output channels of each 3×3 layer; "pool" halves the map.
@@ -216,9 +212,7 @@ def vgg16(width: float = 1.0, *, num_classes: int = 1000) -> nn.Sequential:
     layers = {
         "features": nn.Sequential(*features),
         "flatten": nn.Flatten(),
-        "classifier": nn.Sequential(
-            *classifier, nn.Linear(hidden, check_whole("num_classes", num_classes, 1))
-        ),
+        "classifier": nn.Sequential(*classifier, nn.Linear(hidden, classes)),
     }
     return nn.Sequential(OrderedDict(layers))
 
@@ -233,6 +227,7 @@ def context_module(channels: int = 1) -> nn.Sequential:
     ----------
     Yu and Koltun, "Multi-scale context aggregation by dilated convolutions", 2016, table 1.
     """
+    channels = check_whole("channels", channels, 1)
     specs = [ConvSpec(channels, channels, 3, padding="same", dilation=rate) for rate in CONTEXT_RATES]
     with_relus = [part for spec in specs for part in (spec.module(), nn.ReLU())]
     return nn.Sequential(*with_relus, ConvSpec(channels, channels, 1).module())
@@ -261,5 +256,6 @@ def aspp(in_channels: int = 1, out_channels: int = 1, rates: Iterable[int] = (6,
     ----------
     Chen et al., "Rethinking atrous convolution for semantic image segmentation", 2017.
     """
+    rates = [check_whole("rates", rate, 1) for rate in check_sequence("rates", rates)]
     specs = [ConvSpec(in_channels, out_channels, 3, padding="same", dilation=rate) for rate in rates]
     return _Beside(spec.module() for spec in (ConvSpec(in_channels, out_channels, 1), *specs))

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from convlab.arithmetic import ConvSpec
-from convlab.checks import check_whole
-from convlab.images import photo
+from convlab.checks import check_one_of, check_sequence, check_whole
+from convlab.images import PHOTOS, photo
 
-PARTS = ("train", "test")
+LAST_SEED = 2**63 - 1
 
 
 def alternatives(
@@ -28,7 +28,8 @@ def alternatives(
     ValueError
         For a value that no convolution can have, or an `out_channels` that 4 doesn't divide.
     """
-    if check_whole("out_channels", out_channels, 1) % 4:
+    out_channels = check_whole("out_channels", out_channels, 1)
+    if out_channels % 4:
         raise ValueError(f"out_channels={out_channels} must be a multiple of 4, for the bottleneck")
     narrow = out_channels // 4
 
@@ -76,9 +77,10 @@ def small_network(layer: Sequence[ConvSpec], classes: int, *, depth: int = 3, se
         If the layer is empty or changes the number of channels, so that it can't be repeated, or for a
         number of classes or layers that can't be.
     """
-    check_whole("classes", classes, 1)
-    check_whole("depth", depth, 0)
-    if not layer or layer[0].in_channels != layer[-1].out_channels:
+    classes, depth = check_whole("classes", classes, 1), check_whole("depth", depth, 0)
+    seed, layer = check_whole("seed", seed, 0, LAST_SEED), check_sequence("layer", layer, ConvSpec)
+    pairs = zip(layer, [*layer[1:], layer[0]], strict=True)
+    if any(spec.out_channels != after.in_channels for spec, after in pairs):
         raise ValueError(f"layer={layer!r} must give as many channels as it takes, to be repeated")
     channels = layer[0].in_channels
     stem = ConvSpec(1, channels, kernel_size=3, stride=2, padding=1, bias=False)
@@ -138,13 +140,10 @@ def cut_patches(names: Sequence[str], part: str, per_photo: int, *, size: int = 
     ValueError
         For an unknown part, no photo, one too small to have a patch in each part, or numbers that can't be.
     """
-    if not names:
-        raise ValueError("names is empty: give at least one photo")
-    check_whole("per_photo", per_photo, 1)
-    check_whole("size", size, 2)
-    if part not in PARTS:
-        raise ValueError(f"part={part!r} must be one of {', '.join(PARTS)}")
-    random = torch.Generator().manual_seed(seed)
+    names = [check_one_of("names", name, PHOTOS) for name in check_sequence("names", names)]
+    part = check_one_of("part", part, ("train", "test"))
+    per_photo, size = check_whole("per_photo", per_photo, 1), check_whole("size", size, 2)
+    random = torch.Generator().manual_seed(check_whole("seed", seed, 0, LAST_SEED))
     pieces, corners = [], []
     for name in names:
         image = photo(name, channels=1)[0, 0]

@@ -18,7 +18,7 @@ CAT = photo("cat", 33, channels=1)
         (partial(show_depth, kernel_size=0), "kernel_size=0 must be"),
         (partial(show_rates, rates=()), r"rates=\(\) must be"),
         (partial(show_rates, rates=(1, 0)), "rates=0 must be"),
-        (partial(show_dilation, kernel="blurr"), "name='blurr' must be one of"),
+        (partial(show_dilation, kernel="blurr"), "kernel='blurr' must be one of"),
         (partial(show_dilation, padding="full"), "padding='full' must be"),
     ],
 )

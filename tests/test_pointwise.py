@@ -219,7 +219,7 @@ def test_an_explorer_follows_its_controls():
 def test_what_cannot_be_drawn_is_refused_with_name_and_value():
     with pytest.raises(ValueError, match="name='sephia' must be one of: luma, sepia"):
         mix_matrix("sephia", ASTRONAUT)
-    with pytest.raises(ValueError, match="red_percent=0.5 must be"):
+    with pytest.raises(ValueError, match=r"red_percent=0\.5 must be"):
         show_weighted_sum(ASTRONAUT, red_percent=0.5)
     with pytest.raises(ValueError, match="between='tanh' must be"):
         show_collapse(ASTRONAUT, between="tanh")

@@ -75,7 +75,7 @@ class Choices:
         return place
 
     def _place(self, name: str, value: object) -> int:
-        """Where the value stands among those offered, itself rather than an equal one (1 is True); else −1."""
+        """Where a value stands among those offered, rather itself than an equal one (1 is True), or −1."""
         offered = list(self.options[name].values())
         same = [place for place, other in enumerate(offered) if other is value]
         equal = [place for place, other in enumerate(offered) if _equal(other, value)]

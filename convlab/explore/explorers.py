@@ -12,6 +12,7 @@ from math import prod
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
+from traitlets import Bunch
 
 from convlab.explore.choices import Choices
 from convlab.pictures.page import Picture
@@ -183,12 +184,11 @@ class Explorer:
             raise ValueError(f"draw returned {reprlib.repr(drawn)}: it must return a Picture or a Figure")
         return drawn
 
-    def _follow(self, change: object) -> None:
-        """What a control does when a reader has moved it."""
-        places = {name: control.index for name, control in self._controls.items()}
-        if places != self.choices.at:
-            options = {name: list(offered.values()) for name, offered in self.choices.options.items()}
-            self.set(**{name: options[name][place] for name, place in places.items()})
+    def _follow(self, change: Bunch) -> None:
+        """What happens when a reader has moved a control."""
+        name = next(name for name, control in self._controls.items() if control is change.owner)
+        if change.new != self.choices.at[name]:
+            self.set(**{name: list(self.choices.options[name].values())[change.new]})
 
     def _show(self) -> None:
         self._image.value = self._picture.encode("jpeg")

@@ -16,8 +16,7 @@ from torch.nn import functional as F  # noqa: N812
 from convlab.arithmetic import ConvSpec
 from convlab.checks import check_mapping, check_one_of, check_sequence, check_type, check_whole
 from convlab.images import as_photo
-from convlab.kernels import KERNELS
-from convlab.kernels import kernel as named_kernel
+from convlab.kernels import KERNELS, named_kernel
 from convlab.measure.costs import Cost
 from convlab.measure.reach import measure_receptive_field
 from convlab.measure.timing import Timing

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from convlab.arithmetic import ConvSpec, hdc_distances, receptive_field
 from convlab.checks import check_sequence, check_whole
 from convlab.images import as_photo
-from convlab.kernels import kernel as named_kernel
+from convlab.kernels import named_kernel
 from convlab.measure.reach import MeasuredField, measure_receptive_field
 from convlab.pictures import charts, draw, page, palette, words
 

@@ -17,8 +17,7 @@ from torch.nn import functional as F  # noqa: N812
 from convlab.arithmetic import ConvSpec
 from convlab.checks import check_mapping, check_one_of, check_whole
 from convlab.images import as_photo
-from convlab.kernels import COLOUR_KERNELS
-from convlab.kernels import kernel as named_kernel
+from convlab.kernels import COLOUR_KERNELS, named_kernel
 from convlab.pictures import charts, draw, page, palette, words
 
 # The channels that a photo is lifted to, four of a kind.

@@ -14,8 +14,7 @@ from torch.nn import functional as F  # noqa: N812
 from convlab.arithmetic import ConvSpec
 from convlab.checks import check_one_of, check_whole
 from convlab.images import COLOURS, as_photo
-from convlab.kernels import COLOUR_KERNELS, KERNELS
-from convlab.kernels import kernel as named_kernel
+from convlab.kernels import COLOUR_KERNELS, named_kernel
 from convlab.pictures import charts, draw, page, palette, words
 
 POINTWISE_INK = "#9A6700"  # the same orange, dark enough for words
@@ -53,7 +52,7 @@ def show_two_steps(
     image = as_photo(image, channels=3)
     chosen = list(COLOUR_KERNELS).index(check_one_of("output", output, COLOUR_KERNELS))
     given = {"red": red, "green": green, "blue": blue}
-    taps = [named_kernel(check_one_of(colour, name, KERNELS)) for colour, name in given.items()]
+    taps = [named_kernel(name, name=colour) for colour, name in given.items()]
     depthwise = torch.stack(taps)[:, None]
     pointwise = torch.tensor(list(COLOUR_KERNELS.values()))[:, :, None, None]
     ordinary = pointwise * depthwise[:, 0]  # channel by channel the outer product of the two

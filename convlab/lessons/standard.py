@@ -15,8 +15,7 @@ from torch.nn.functional import conv2d, pad
 from convlab.arithmetic import ConvSpec, receptive_field
 from convlab.checks import check_mapping, check_one_of, check_sequence, check_whole
 from convlab.images import COLOURS, as_photo
-from convlab.kernels import KERNELS
-from convlab.kernels import kernel as named_kernel
+from convlab.kernels import named_kernel
 from convlab.pictures import draw, page, palette, words
 
 
@@ -124,7 +123,7 @@ def show_gallery(image: Tensor, kernels: Sequence[str], *, figure: Figure | None
     """
     image = as_photo(image, channels=1)
     kernels = check_sequence("kernels", kernels)
-    weights = {name: named_kernel(check_one_of("kernels", name, KERNELS)) for name in kernels}
+    weights = {name: named_kernel(name, name="kernels") for name in kernels}
     side = min(10.5 / len(kernels) - 0.25, 2.6)
     maps = page.panels(
         [f"{name} map" for name in kernels], side, side * image.shape[-2] / image.shape[-1], above=0
@@ -137,8 +136,8 @@ def show_gallery(image: Tensor, kernels: Sequence[str], *, figure: Figure | None
     sums = ", ".join(f"{name} {round(float(taps.sum()))}" for name, taps in weights.items())
     return page.Picture(
         figure,
-        f"{len(kernels)} kernels of 3×3, and under each its map of a photo of {words.size(image.shape[-2:])}. "
-        f"Their weights add up to: {sums}.",
+        f"{len(kernels)} kernels of 3×3, and under each its map of a photo of "
+        f"{words.size(image.shape[-2:])}. Their weights add up to: {sums}.",
     )
 
 
@@ -199,14 +198,14 @@ def show_channel_sum(
     missing = "" if without == "nothing" else f" Without the {without} channel."
     return page.Picture(
         figure,
-        f"Filter {filter!r}: 3 slices of {words.size(weights.shape[1:])}, {weights.numel()} weights.{missing} "
-        f"At row {at[0]}, column {at[1]} its parts are {', '.join(values[:2])} and {values[2]}, and the map "
-        f"holds their sum, {total}. Maps that come out: {len(filters)}.",
+        f"Filter {filter!r}: 3 slices of {words.size(weights.shape[1:])}, {weights.numel()} "
+        f"weights.{missing} At row {at[0]}, column {at[1]} its parts are {', '.join(values[:2])} and "
+        f"{values[2]}, and the map holds their sum, {total}. Maps that come out: {len(filters)}.",
     )
 
 
 def _check_filters(filters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    filters = check_mapping("filters", filters, Tensor)
+    check_mapping("filters", filters, Tensor)
     shapes = {tuple(weights.shape) for weights in filters.values()}
     (channels, *size), *others = shapes
     if len(filters) > 4 or others or channels != 3 or len(size) != 2:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 
 import torch
 from torch import Tensor, nn
@@ -102,16 +103,12 @@ class Cost:
     def __repr__(self) -> str:
         rows = self._rows()
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = (
-            [cell.ljust(n) for cell, n in zip(row[:2], widths[:2], strict=True)]
-            + [cell.rjust(n) for cell, n in zip(row[2:], widths[2:], strict=True)]
-            for row in rows
-        )
-        return "\n".join("  ".join(line) for line in lines)
+        columns = [f"{{:{side}{width}}}" for side, width in zip("<<>>>>>", widths, strict=True)]
+        return "\n".join("  ".join(columns).format(*row) for row in rows)
 
     def _repr_html_(self) -> str:
         head, *body = self._rows()
-        cells = ["".join(f"<td>{cell}</td>" for cell in row) for row in body]
+        cells = ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in body]
         cells[-1] = cells[-1].replace("<td>", "<td><b>").replace("</td>", "</b></td>")
         rows = "".join(f"<tr>{row}</tr>" for row in cells)
         names = "".join(f"<th>{name}</th>" for name in head)
@@ -243,10 +240,7 @@ def _kind(name: str, args: tuple) -> str:
         if transposed:
             return "transposed"
         if weight.dim() == 4:
-            channels, filters = image.shape[1], weight.shape[0]
-            spec = ConvSpec(
-                channels, filters, tuple(weight.shape[2:]), dilation=tuple(dilation), groups=groups
-            )
+            spec = ConvSpec(image.shape[1], len(weight), weight.shape[2:], dilation=dilation, groups=groups)
             return spec.kind
     if name in ("addmm", "mm"):
         return "linear"

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from convlab.measure.running import empty_image, image_shape, run_watched, stand_ins
+from convlab.checks import check_sequence, check_whole
+from convlab.measure.running import empty_image, image_shape, run_watched, stand_ins, undisturbed
 from convlab.measure.tracing import Place, Step, Tape
 
 
@@ -135,17 +136,12 @@ def measure_receptive_field(
         found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise ValueError(f"the module gives {found}, not a map (1, C', H', W') with positions")
     _, channels, rows, columns = output.shape
-    place = (rows // 2, columns // 2) if at is None else at
-    if not (
-        isinstance(place, (tuple, list))
-        and len(place) == 2
-        and all(type(n) is int and 0 <= n < most for n, most in zip(place, (rows, columns), strict=True))
-    ):
+    given = (rows // 2, columns // 2) if at is None else check_sequence("at", at)
+    place = tuple(check_whole("at", number, 0) for number in given)
+    if len(place) != 2 or place[0] >= rows or place[1] >= columns:
         raise ValueError(f"at={at!r} is not a position of the {rows}×{columns} output")
-    if channel is not None and (type(channel) is not int or not 0 <= channel < channels):
-        raise ValueError(f"channel={channel!r} is not one of the {channels} output channels")
-    place = tuple(place)
-    chosen = (0, slice(None) if channel is None else channel, *place)
+    which = slice(None) if channel is None else check_whole("channel", channel, 0, channels - 1)
+    chosen = (0, which, *place)
 
     support, clipped = tape.trace(output, chosen)
     if not support.any():
@@ -165,7 +161,7 @@ def _gradient(module: nn.Module, shape: tuple[int, ...], chosen: tuple) -> np.nd
     if any(value.is_meta for value in state.values()):
         raise ValueError("a module on the meta device has no weights, so no effective field")
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(empty_image(state, ()))
-    with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+    with torch.enable_grad(), undisturbed():
         noise.requires_grad_()
         output = torch.func.functional_call(module, state, (noise,))
         (gradient,) = torch.autograd.grad(output[chosen].sum(), noise)

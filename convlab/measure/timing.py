@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from convlab.checks import check_whole
 from convlab.measure.costs import Cost, cost
-from convlab.measure.running import empty_image, image_shape, stand_ins
+from convlab.measure.running import empty_image, image_shape, stand_ins, undisturbed
 
 BLOCK = 2**20  # numbers that a ReLU reads and writes, and …
 SQUARE = 512  # … rows and columns of the matrices that are multiplied, as yardsticks
@@ -65,9 +65,10 @@ def measure_time(
 
     Each is warmed up first, in memory that is then used again; then all run once per repeat, one
     after the other, so that a machine that slows down meanwhile slows all of them alike. Without
-    gradients, on seeded noise, on the CPU, and each module in the mode that it is in. The number of
+    gradients, on seeded noise, where each module is and in the mode that it is in. The number of
     threads is set for the time; it and the modules' buffers are put back. Two yardsticks take turns
-    with them: what hardly does anything but move bytes, and what hardly does anything but multiply.
+    with them, where the first module is: what hardly does anything but move bytes, and what hardly
+    does anything but multiply.
 
     Parameters
     ----------
@@ -87,27 +88,27 @@ def measure_time(
     """
     if not isinstance(modules, Mapping) or not modules:
         raise ValueError(f"modules={modules!r} must name at least one module")
-    check_whole("repeats", repeats, 3)
+    repeats = check_whole("repeats", repeats, 3)
     threads = check_whole("threads", torch.get_num_threads() if threads is None else threads, 1)
     noise = torch.randn(image_shape(input_shape), generator=torch.Generator().manual_seed(0))
     tasks, costs, buffers = {}, {}, {}
     for name, module in modules.items():
-        state = stand_ins(module)
-        if any(value.is_meta for value in state.values()):
-            raise ValueError(f"{name!r} is on the meta device: it has no numbers to work with")
         try:
-            costs[name] = cost(module, input_shape)
+            state, costs[name] = stand_ins(module), cost(module, input_shape)
         except ValueError as error:
-            raise ValueError(f"{name!r}: {error}") from error
+            raise ValueError(f"modules[{name!r}]: {error}") from error
+        if any(value.is_meta for value in state.values()):
+            raise ValueError(f"modules[{name!r}] is on the meta device: it has no numbers to work with")
         tasks[name] = module, noise.to(empty_image(state, ()))
         buffers |= {buffer: buffer.clone() for buffer in module.buffers()}
-    block, square = torch.zeros(BLOCK), torch.zeros(SQUARE, SQUARE)
+    device = next(iter(tasks.values()))[1].device
+    block, square = torch.zeros(BLOCK, device=device), torch.zeros(SQUARE, SQUARE, device=device)
     mover, multiplier = object(), object()  # no name that a module may have
     tasks |= {mover: (torch.relu, block), multiplier: (square.matmul, square)}
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with torch.no_grad(), undisturbed():
             samples = _take_turns(tasks, repeats)
     finally:
         torch.set_num_threads(threads_before)
@@ -135,7 +136,15 @@ def _take_turns(tasks: Mapping[object, tuple[Callable, Tensor]], repeats: int) -
 
 
 def _seconds(run: Callable, image: Tensor, times: int) -> float:
+    _wait_for(image.device)
     start = perf_counter()
     for _ in range(times):
         run(image)
+    _wait_for(image.device)
     return (perf_counter() - start) / times
+
+
+def _wait_for(device: torch.device) -> None:
+    """Until a GPU has done what it was told: torch itself does not wait for it."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)

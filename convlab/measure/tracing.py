@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from torch.utils._pytree import tree_map
 
-from convlab.measure.running import Watcher, tensors_in
+from convlab.measure.running import UntraceableError, Watcher, tensors_in
 
 Place = tuple[int, int]
 Step = tuple[int | Fraction, int | Fraction]
@@ -35,7 +35,7 @@ _MOVES = frozenset(
     "roll stack upsample_bilinear2d upsample_nearest2d".split()
 )
 # Acts on each element alone, though torch does not tag it so.
-_POINTWISE = frozenset("_prelu_kernel _to_copy clone copy hardsigmoid hardswish".split())
+_POINTWISE = frozenset("_prelu_kernel _to_copy clone copy hardsigmoid hardswish native_dropout".split())
 _PADS = frozenset("constant_pad_nd reflection_pad2d replication_pad2d".split())
 _RESIZES = frozenset(
     "_adaptive_avg_pool2d pixel_shuffle pixel_unshuffle upsample_bilinear2d upsample_nearest2d".split()
@@ -99,7 +99,7 @@ class Tape(Watcher):
         if not sources or not outputs or name.endswith("_like") or name.startswith("new_"):
             return output
         if func._schema.is_mutable and id(args[0]) in self.views and any(s is not args[0] for s in sources):
-            raise ValueError(f"{name} writes into a part of a tensor: it cannot be traced")
+            raise UntraceableError(f"{name} writes into a part of a tensor: it cannot be traced")
         names = [argument.name for argument in func._schema.arguments]
         defaults = {a.name: a.default_value for a in func._schema.arguments}
         arguments = defaults | dict(zip(names, args, strict=False)) | kwargs
@@ -111,7 +111,7 @@ class Tape(Watcher):
     def _grid(self, operation: _Operation) -> _Grid:
         grids = [self.grids[id(source)] for source in operation.sources]
         if len({grid.step for grid in grids}) > 1:
-            raise ValueError(f"{operation.name} joins branches of different strides")
+            raise UntraceableError(f"{operation.name} joins branches of different strides")
         grid, given, name = grids[0], operation.arguments, operation.name
         source, output = operation.sources[0], operation.outputs[0]
         axes, factors = grid.axes, (1, 1)
@@ -142,14 +142,14 @@ class Tape(Watcher):
                 axes = next((p for p in places if tuple(output.shape[a] for a in p) == sizes), None)
             sizes = axes and tuple(output.shape[axis] for axis in axes)
         if axes is None or output.dim() > 5:
-            raise ValueError(f"{name} rearranges positions: its stride cannot be told")
+            raise UntraceableError(f"{name} rearranges positions: its stride cannot be told")
         return _Grid(tuple(s * factor for s, factor in zip(grid.step, factors, strict=True)), axes, sizes)
 
     def stride(self, output: Tensor) -> Step:
         """Step in the image between neighbouring positions of a map (1, C, H, W)."""
         grid = self.grids[id(output)]
         if grid.axes != (2, 3):
-            raise ValueError("rows and columns of the output are not those of the image")
+            raise UntraceableError("rows and columns of the output are not those of the image")
         return grid.step
 
     def trace(self, output: Tensor, chosen: tuple) -> tuple[np.ndarray, bool]:
@@ -171,51 +171,29 @@ class Tape(Watcher):
     def _look_back(self, operation: _Operation, marks: list) -> Iterator[tuple[Tensor, Tensor]]:
         """For inputs of an operation, the elements that the marked outputs looked at."""
         name, sources, given = operation.name, operation.sources, operation.arguments
-        mark = marks[0]
-        if mark is None and name not in _MOVES and not operation.function.is_view:
-            raise ValueError(f"{name}: its second output cannot be traced")
-        if name == "convolution":
-            if any(s is not given["input"] for s in sources):
-                raise ValueError("a kernel that depends on the input cannot be traced")
-            yield given["input"], self._window(operation, mark, given["groups"])
-        elif name in _POOLS:
-            yield sources[0], self._window(operation, mark, mark.shape[1])
-        elif name == "native_group_norm" or ("batch_norm" in name and given.get("running_mean") is None):
-            raise ValueError(f"{name} mixes all positions: every output sees the whole input")
-        elif "batch_norm" in name or name == "native_dropout":
-            yield sources[0], mark
+        mark, moves = marks[0], operation.function.is_view or operation.name in _MOVES
+        if mark is None and not moves:
+            raise UntraceableError(f"{name}: its second output cannot be traced")
+        if name == "convolution" and any(source is not given["input"] for source in sources):
+            raise UntraceableError("a kernel that depends on the input cannot be traced")
+        if name == "convolution" or name in _POOLS:
+            yield sources[0], self._window(operation, mark, given.get("groups", mark.shape[1]))
         elif torch.Tag.pointwise in operation.function.tags or name in _POINTWISE:
             for source in sources:
                 yield source, mark.sum_to_size(source.shape)
-        elif operation.function.is_view or name in _MOVES:
+        elif moves:
             if name in _PADS:
                 self._note_clipping(mark, given["pad" if "pad" in given else "padding"])
             yield from _by_gradient(operation, marks)
-        elif name in ("mean", "sum"):
-            dims = {d % sources[0].dim() for d in given.get("dim") or range(sources[0].dim())}
-            if {2, 3} <= dims or given.get("dim") is None:
-                raise ValueError(f"{name} mixes all positions: every output sees the whole input")
-            yield from _by_gradient(operation, marks)
-        elif name == "native_layer_norm":
-            dims = [-1 - i for i in range(len(given["normalized_shape"]))]
-            yield sources[0], mark.amax(dims, keepdim=True).expand(sources[0].shape)
-        elif name == "_softmax":
-            yield sources[0], mark.amax(given["dim"], keepdim=True).expand(sources[0].shape)
-        elif name in _MATRIX_PRODUCTS:
-            for factor, along in zip(_MATRIX_PRODUCTS[name], (-1, -2), strict=True):
-                yield given[factor], mark.amax(along, keepdim=True).expand(given[factor].shape)
-            if name in ("addmm", "baddbmm"):
-                yield given["self"], mark.sum_to_size(given["self"].shape)
         else:
-            raise ValueError(f"{name} cannot be traced: it is not known what it looks at")
+            yield from _look_along(operation, mark)
 
     def _window(self, operation: _Operation, mark: Tensor, groups: int) -> Tensor:
         """Look back through a convolution or pooling: all channels of a group see the same."""
         source = operation.sources[0]
         if source.dim() != 4 or len(source) != 1:
-            raise ValueError(
-                f"{operation.name} on {tuple(source.shape)} cannot be traced: only on (1, C, H, W)"
-            )
+            shape = tuple(source.shape)
+            raise UntraceableError(f"{operation.name} on {shape} cannot be traced: only on (1, C, H, W)")
         seen = _once(mark)
         if seen.shape == mark.shape:
             seen = mark.reshape(groups, 1, -1, *mark.shape[2:]).any(2)
@@ -229,9 +207,8 @@ class Tape(Watcher):
                 seen = torch.stack(taps).any(0)
             else:
                 reach = (seen.shape[-1] - 1) * stride + 1
-                canvas = seen.new_zeros(
-                    *seen.shape[:-1], max(reach + (kernel - 1) * dilation, padding + size)
-                )
+                length = max(reach + (kernel - 1) * dilation, padding + size)
+                canvas = seen.new_zeros(*seen.shape[:-1], length)
                 for tap in range(kernel):
                     canvas[..., tap * dilation : tap * dilation + reach : stride] |= seen
                 seen = canvas[..., padding : padding + size]
@@ -242,6 +219,28 @@ class Tape(Watcher):
     def _note_clipping(self, mark: Tensor, amounts: list[int]) -> None:
         inside = F.pad(mark, [-amount for amount in amounts[:4]])  # what follows pads channels
         self.clipped |= bool(mark.count_nonzero() > inside.count_nonzero())
+
+
+def _look_along(operation: _Operation, mark: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """The same for an operation that mixes all that stands along some of its axes."""
+    name, source, given = operation.name, operation.sources[0], operation.arguments
+    dims = given.get("dim")
+    if name in _MATRIX_PRODUCTS:
+        for factor, along in zip(_MATRIX_PRODUCTS[name], (-1, -2), strict=True):
+            yield given[factor], mark.amax(along, keepdim=True).expand(given[factor].shape)
+        if name in ("addmm", "baddbmm"):
+            yield given["self"], mark.sum_to_size(given["self"].shape)
+    elif name in ("_softmax", "native_layer_norm"):
+        dims = dims if name == "_softmax" else tuple(range(-len(given["normalized_shape"]), 0))
+        yield source, mark.amax(dims, keepdim=True).expand(source.shape)
+    elif "batch_norm" in name and given.get("running_mean") is not None:
+        yield source, mark
+    elif name in ("mean", "sum") and dims and not {2, 3} <= {dim % source.dim() for dim in dims}:
+        yield from _by_gradient(operation, [mark])
+    elif name in ("mean", "sum", "native_group_norm") or "batch_norm" in name:
+        raise UntraceableError(f"{name} mixes all positions: every output sees the whole input")
+    else:
+        raise UntraceableError(f"{name} cannot be traced: it is not known what it looks at")
 
 
 def _once(mark: Tensor) -> Tensor:

@@ -21,20 +21,21 @@ from convlab.measure.costs import Cost
 from convlab.measure.reach import MeasuredField
 from convlab.measure.timing import Timing
 from convlab.pictures import charts, draw, page, palette, words
+from convlab.pictures.page import Picture
 
 Image = Tensor | np.ndarray  # and whatever else `as_photo` takes
 
 
-def show_photo(image: Image, title: str = "", *, figure: Figure | None = None) -> page.Picture:
+def show_photo(image: Image, title: str = "", *, figure: Figure | None = None) -> Picture:
     """One photo, as :func:`~convlab.images.as_photo` takes it."""
     image = as_photo(image)
     height, width = image.shape[-2:]
     figure, axes = page.blank(figure, page.side_by_side({"photo": width / height}, width=5), width=5)
     draw.photo(axes["photo"], image, title)
-    return page.Picture(figure, f"A photo of {height}×{width} pixels.")
+    return Picture(figure, f"A photo of {height}×{width} pixels.")
 
 
-def show_maps(maps: Mapping[str, Tensor], *, figure: Figure | None = None) -> page.Picture:
+def show_maps(maps: Mapping[str, Tensor], *, figure: Figure | None = None) -> Picture:
     """Feature maps (1, 1, H, W) in a row, under their titles.
 
     Raises
@@ -51,12 +52,10 @@ def show_maps(maps: Mapping[str, Tensor], *, figure: Figure | None = None) -> pa
     for title, plane in planes.items():
         draw.feature_map(axes[title], plane, f"{title}: {words.size(plane.shape)}")
     sizes = "; ".join(f"{title}, {words.size(plane.shape)}" for title, plane in planes.items())
-    return page.Picture(figure, f"Feature maps: {sizes}.")
+    return Picture(figure, f"Feature maps: {sizes}.")
 
 
-def show_kernels(
-    kernel: Tensor, dilations: Sequence[int] = (1,), *, figure: Figure | None = None
-) -> page.Picture:
+def show_kernels(kernel: Tensor, dilations: Sequence[int] = (1,), *, figure: Figure | None = None) -> Picture:
     """One kernel (height, width) at several dilations.
 
     Raises
@@ -75,13 +74,13 @@ def show_kernels(
         draw.kernel(axes[name], plane, spec.dilation, f"{name}: spans {spans[name]}")
     sizes = ", ".join(f"{span} at {name}" for name, span in spans.items())
     weights = words.count(plane.size, "weight")
-    return page.Picture(figure, f"A {words.size(plane.shape)} kernel, {weights}, spans {sizes}.")
+    return Picture(figure, f"A {words.size(plane.shape)} kernel, {weights}, spans {sizes}.")
 
 
 ZOOM = 41  # pixels across, in which single ones can be told apart
 
 
-def show_field(image: Image, field: MeasuredField, *, figure: Figure | None = None) -> page.Picture:
+def show_field(image: Image, field: MeasuredField, *, figure: Figure | None = None) -> Picture:
     """The pixels that one output of any module sees, over a photo, and its gradient as heat.
 
     A field with holes that is wider than 41 pixels has its middle enlarged beside it.
@@ -108,7 +107,7 @@ def show_field(image: Image, field: MeasuredField, *, figure: Figure | None = No
         row, column = field.center
         axes["zoom"].set(xlim=(column - ZOOM / 2, column + ZOOM / 2), ylim=(row + ZOOM / 2, row - ZOOM / 2))
     draw.heat(axes["heat"], field, "size of the gradient")
-    return page.Picture(
+    return Picture(
         figure,
         f"One output reaches across {height}×{width} pixels and sees {field.support.sum():,} of "
         f"{height * width:,} ({field.coverage:.1%}).",
@@ -117,7 +116,7 @@ def show_field(image: Image, field: MeasuredField, *, figure: Figure | None = No
 
 def show_growth(
     image: Image, fields: Mapping[int, MeasuredField], *, figure: Figure | None = None
-) -> page.Picture:
+) -> Picture:
     """How the field of one output grows layer by layer: nested on the photo, and as a curve.
 
     Parameters
@@ -142,14 +141,14 @@ def show_growth(
     sizes = [field.size[0] for field in fields.values()]
     charts.growth(axes["growth"], {f"after {last} layers": sizes}, len(sizes), [palette.KERNEL], list(fields))
     each = ", ".join(f"{size} after {layers}" for layers, size in zip(fields, sizes, strict=True))
-    return page.Picture(
+    return Picture(
         figure,
         f"Receptive field, in pixels along one axis, by layers: {each}; neighbouring outputs of the last "
         f"are {fields[last].stride[0]} apart.",
     )
 
 
-def show_cost(cost: Cost, *, figure: Figure | None = None) -> page.Picture:
+def show_cost(cost: Cost, *, figure: Figure | None = None) -> Picture:
     """Where a network's multiply-adds, weights and bytes go: by layer and by kind.
 
     Raises
@@ -174,13 +173,13 @@ def show_cost(cost: Cost, *, figure: Figure | None = None) -> page.Picture:
     }
     charts.shares(axes["shares"], rows, "shares by kind")
     shares = ", ".join(f"{kind} {part.macs / cost.macs:.1%}" for kind, part in kinds.items())
-    return page.Picture(
+    return Picture(
         figure,
         f"{cost.macs:,} multiply-adds ({shares}), {cost.weights:,} weights, {cost.bytes:,} bytes moved.",
     )
 
 
-def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -> page.Picture:
+def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -> Picture:
     """Time against multiply-adds, and the speed reached against arithmetic intensity.
 
     Left: each module's share of the first one's time against its share of the first one's
@@ -227,7 +226,7 @@ def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -
         f"{name} {share:.3g} % and {timings[name].cost.intensity:.2g}"
         for name, (share, _) in zip(timings, shares.values(), strict=True)
     )
-    return page.Picture(
+    return Picture(
         figure,
         f"Measured time beside counted multiply-adds, as shares of {next(iter(timings))!r} "
         f"({first.cost.macs:,}). Share of the multiply-adds, and multiply-adds per byte: {each}.",
@@ -242,7 +241,7 @@ def _leading(cost: Cost) -> str:
 
 def show_costs(
     specs: Mapping[str, ConvSpec], input_size: tuple[int, int], *, figure: Figure | None = None
-) -> page.Picture:
+) -> Picture:
     """Weights and multiply-adds of several convolutions on the same input, as bars.
 
     Raises
@@ -264,4 +263,4 @@ def show_costs(
     title = f"multiply-adds on {words.size(size)}"
     charts.bars(axes["multiply-adds"], macs, title, colours=colours, named=False)
     each = "; ".join(f"{name}: {weights[name]:,} weights, {macs[name]:,} multiply-adds" for name in specs)
-    return page.Picture(figure, f"On {words.size(size)} pixels: {each}.")
+    return Picture(figure, f"On {words.size(size)} pixels: {each}.")
