@@ -24,8 +24,8 @@ notebooks: .venv/.installed ## run every notebook in a fresh kernel and store it
 bench: .venv/.installed .venv/peers/.installed ## measure speed and memory beside the alternatives: make bench PARTS="reach cost"
 	$(BIN)/python tools/bench.py $(PARTS)
 
-links: .venv/.installed ## point the Binder and Colab links at your fork: make links REPO=owner/name
-	$(BIN)/python tools/links.py $(REPO)
+links: ## point every link at your repository: make links REPO=owner/name BRANCH=main, or as git says
+	$(PYTHON) tools/links.py "$(REPO)" "$(BRANCH)"
 
 clean: ## remove .venv and everything else that a command made
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -6,6 +6,9 @@ something that needs them is asked for.
 
 from importlib import import_module
 
+__course__ = "convlab-course"  # by which a lesson knows that no other package answers to the name convlab
+__version__ = "0.1.0"
+
 _HOMES = {
     "arithmetic": "ConvSpec ReceptiveField hdc_distances receptive_field tap_offsets",
     "measure.costs": "Cost LayerCost cost",

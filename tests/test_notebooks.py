@@ -15,7 +15,7 @@ from tools.notebooks import WIDGET_VIEW, clean
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-ALLOWED_TAGS = {"teaches", "nbval-ignore-output"}
+ALLOWED_TAGS = {"install", "teaches", "nbval-ignore-output"}
 MAX_BYTES, MAX_LINES, MAX_LINES_TAUGHT = 1_000_000, 14, 30
 
 
@@ -56,8 +56,10 @@ def _broken_in_cell(cell):
         yield "must not import pyplot"
     if re.search(r"[\"'](/|~/|[A-Za-z]:\\)[\w.]", cell.source):
         yield "must not use an absolute path"
-    own = f"https://github.com/{links.current_slug(ROOT)}"  # Colab installs convlab from here
-    if "://" in cell.source.replace(own, ""):
+    if "install" in tags:
+        if cell.source != links.install_cell(links.current_address(ROOT), ROOT):
+            yield "the install cell differs from its template: run `make links`"
+    elif "://" in cell.source:
         yield "must not fetch anything from the network"
     for output in cell.outputs:
         yield from _broken_in_output(output)
@@ -164,6 +166,7 @@ BREAKAGES = {
     "pyplot": (_source("import matplotlib.pyplot as plt"), "pyplot"),
     "an absolute path": (_source("open('/data/cat.png')"), "absolute path"),
     "a download": (_source("fetch('https://example.org/x.py')"), "network"),
+    "an install cell of another kind": (lambda nb: nb.cells[2].metadata.update(tags=["install"]), "template"),
     "a script": (lambda nb: nb.cells[0].update(source="# Why?\n<script src='x.js'>"), "scripts"),
     "a widget view": (_output("display_data", data={WIDGET_VIEW: {}}), "widget view"),
     "an error": (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -16,7 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from tools import links
+import convlab
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = {f"convlab.{path.parent.name}" for path in (ROOT / "convlab").glob("*/__init__.py")}
@@ -165,49 +164,17 @@ def test_the_benchmark_installs_its_peers_where_no_test_sees_them():
     assert not requirements(("lab", "test")).keys() & set(peers)
 
 
-def test_the_citation_has_the_version_of_the_package():
+def test_package_project_and_citation_agree_on_version_and_name():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["cff-version"] == "1.2.0"
-    assert str(citation["version"]) == PROJECT["version"]
+    assert str(citation["version"]) == PROJECT["version"] == convlab.__version__
+    assert PROJECT["name"] == convlab.__course__
 
 
 def test_every_make_target_has_its_line_of_help():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     phony = re.search(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)[1].split()
     assert re.findall(r"^([a-z]+):.*## \S", makefile, flags=re.MULTILINE) == phony
-
-
-@pytest.fixture
-def project_copy(tmp_path):
-    shutil.copy(ROOT / "CITATION.cff", tmp_path)
-    slug = links.current_slug(tmp_path)
-    (tmp_path / "notebooks").mkdir()
-    text = (
-        f"https://github.com/{slug} https://mybinder.org/v2/gh/{slug}/HEAD "
-        f"https://colab.research.google.com/github/{slug}/blob/main/a.ipynb https://github.com/{slug}-more"
-    )
-    (tmp_path / "README.md").write_text(text, encoding="utf-8")
-    (tmp_path / "notebooks" / "a.ipynb").write_text(text, encoding="utf-8")
-    return tmp_path
-
-
-def test_links_move_to_another_repository_and_back(project_copy):
-    slug = links.current_slug(project_copy)
-    before = (project_copy / "README.md").read_text(encoding="utf-8")
-    assert len(links.rewrite(project_copy, "someone/their-fork.2")) == 3
-    assert links.current_slug(project_copy) == "someone/their-fork.2"
-    for name in ("README.md", "notebooks/a.ipynb"):
-        text = (project_copy / name).read_text(encoding="utf-8")
-        assert text.count("someone/their-fork.2") == 3
-        assert f"{slug}-more" in text
-    links.rewrite(project_copy, slug)
-    assert (project_copy / "README.md").read_text(encoding="utf-8") == before
-
-
-@pytest.mark.parametrize("wrong", ["", "name", "a/b/c", "https://github.com/a/b", "a b/c", "-a/b"])
-def test_a_malformed_repository_is_refused_with_its_value(project_copy, wrong):
-    with pytest.raises(ValueError, match=re.escape(repr(wrong))):
-        links.rewrite(project_copy, wrong)
 
 
 def test_readme_example_gives_what_its_comment_says():
