@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from convlab.arithmetic import ConvSpec
-from convlab.checks import check_whole
+from convlab.checks import check_one_of, check_whole
 
 
 def _conv(in_channels: int, out_channels: int, kernel_size: int, **options: int) -> nn.Sequential:
@@ -97,9 +97,8 @@ class _Bottleneck(nn.Module):
             _conv(channels, channels, 3, stride=second, groups=groups),
             _conv(channels, out_channels, 1)[:2],
         )
-        self.shortcut = nn.Sequential()
-        if stride > 1 or in_channels != out_channels:
-            self.shortcut = _conv(in_channels, out_channels, 1, stride=stride)[:2]
+        changes = stride > 1 or in_channels != out_channels
+        self.shortcut = _conv(in_channels, out_channels, 1, stride=stride)[:2] if changes else nn.Sequential()
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(self.body(x) + self.shortcut(x))
@@ -135,8 +134,7 @@ def resnet50(
     ----------
     He et al., "Deep residual learning for image recognition", 2016, table 1.
     """
-    if stride_on not in ("1x1", "3x3"):
-        raise ValueError(f'stride_on={stride_on!r} must be "1x1" or "3x3"')
+    check_one_of("stride_on", stride_on, ("1x1", "3x3"))
     check_whole("width_per_group", width_per_group, 1)
     check_whole("groups", groups, 1)
     channels = _thin(64, width)
@@ -146,8 +144,9 @@ def resnet50(
         out_channels = _thin(4 * planes, width)
         for block in range(blocks):
             stride = first_stride if block == 0 else 1
-            options = {"groups": groups, "stride": stride, "stride_on": stride_on}
-            layers.append(_Bottleneck(channels, middle, out_channels, **options))
+            layers.append(
+                _Bottleneck(channels, middle, out_channels, groups=groups, stride=stride, stride_on=stride_on)
+            )
             channels = out_channels
     return _network(layers, channels, num_classes)
 
@@ -203,9 +202,10 @@ def vgg16(width: float = 1.0, *, num_classes: int = 1000) -> nn.Sequential:
     Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition",
     2015, configuration D.
     """
-    features, channels = [], 3
+    features: list[nn.Module] = []
+    channels = 3
     for layer in VGG_16:
-        if layer == "pool":
+        if isinstance(layer, str):
             features.append(nn.MaxPool2d(2))
         else:
             out_channels = _thin(layer, width)
@@ -216,9 +216,7 @@ def vgg16(width: float = 1.0, *, num_classes: int = 1000) -> nn.Sequential:
     layers = {
         "features": nn.Sequential(*features),
         "flatten": nn.Flatten(),
-        "classifier": nn.Sequential(
-            *classifier, nn.Linear(hidden, check_whole("num_classes", num_classes, 1))
-        ),
+        "classifier": nn.Sequential(*classifier, nn.Linear(hidden, classes)),
     }
     return nn.Sequential(OrderedDict(layers))
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from convlab.arithmetic import ConvSpec
-from convlab.checks import check_whole
+from convlab.checks import check_one_of, check_whole
 from convlab.images import photo
 
 PARTS = ("train", "test")
@@ -142,8 +142,7 @@ def cut_patches(names: Sequence[str], part: str, per_photo: int, *, size: int = 
         raise ValueError("names is empty: give at least one photo")
     check_whole("per_photo", per_photo, 1)
     check_whole("size", size, 2)
-    if part not in PARTS:
-        raise ValueError(f"part={part!r} must be one of {', '.join(PARTS)}")
+    check_one_of("part", part, PARTS)
     random = torch.Generator().manual_seed(seed)
     pieces, corners = [], []
     for name in names:
