@@ -23,7 +23,7 @@ def check_whole(name: str, value: object, least: int, most: int | None = None, *
     """
     limits = f"of at least {least}" if most is None else f"from {least} to {most}"
     try:
-        number = None if isinstance(value, bool) else index(value)  # type: ignore[call-overload]
+        number = None if isinstance(value, bool) else index(value)  # type: ignore[arg-type]
     except TypeError:
         number = None
     if number is None or number < least or (most is not None and number > most) or (odd and number % 2 == 0):

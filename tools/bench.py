@@ -1,7 +1,7 @@
 """What the lessons cost a reader, side by side in one run: a step of a slider in a real browser, with
 a live explorer, a kernel-free one and `interact` with a new figure each time; the kernel's memory and
-time for the dilated notebook; and how quickly convlab tells what a network sees and costs, beside its
-peers. Prints tables; always exits 0. Names of parts as arguments run only these."""
+time for the dilated notebook; how long `import convlab` takes; and how quickly convlab tells what a
+network sees and costs, beside its peers. Prints tables. Names of parts as arguments run only these."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import argparse
 import os
 import platform
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -208,13 +209,35 @@ def bench_notebook() -> list[tuple[str, float | None, float, str]]:
     ]
 
 
-PARTS = {"steps": bench_steps, "notebook": bench_notebook, "reach": bench_reach, "cost": bench_cost}
+def bench_import() -> list[tuple[str, float | None, float, str]]:
+    """Each time in a process of its own, as a kernel that has just started."""
+    code = "from time import perf_counter as now; start = now(); import convlab; print(now() - start)"
+    command = [sys.executable, "-c", code]
+    taken = [float(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout) for _ in range(9)]
+    return [("import convlab", 1000 * median(taken), 10, " ms")]
+
+
+PARTS = {
+    "steps": bench_steps,
+    "notebook": bench_notebook,
+    "import": bench_import,
+    "reach": bench_reach,
+    "cost": bench_cost,
+}
+
+
+def parts_asked_for(arguments: list[str]) -> list[str]:
+    """All parts if none is named. Not argparse's `choices`: Python 3.11.7 looks for the empty list among them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; without, all")
+    parts = parser.parse_args(arguments).parts or list(PARTS)
+    if unknown := sorted(set(parts) - set(PARTS)):
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    return parts
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=PARTS)
-    parts = parser.parse_args().parts or PARTS
+    parts = parts_asked_for(sys.argv[1:])
     packages = ("torch", "matplotlib", "ipywidgets", "jupyterlab")
     print(", ".join(f"{name} {version(name)}" for name in packages), end="; ")
     print(
