@@ -111,7 +111,7 @@ def as_photo(
 def _numbers(image: Tensor | np.ndarray | Image.Image | str | PathLike[str]) -> np.ndarray:
     """The numbers of a picture as they are; of a file or PIL image channels first, upright, without alpha."""
     if isinstance(image, np.ndarray):
-        return image
+        return np.asarray(image)  # no masked array or matrix, which have rules of their own
     if not isinstance(image, (Tensor, Image.Image, str, PathLike)):
         raise ValueError(f"image={image!r} must be a tensor, an array, a PIL image or a file's path")
     try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from math import inf
 from numbers import Real
 
 import torch
@@ -44,8 +43,8 @@ MOBILENET_V1 = (
 
 
 def _thin(channels: int, width: float) -> int:
-    if not isinstance(width, Real) or isinstance(width, bool) or not 1 <= channels * width < inf:
-        raise ValueError(f"width={width!r} must be a number that leaves one of {channels} channels or more")
+    if not isinstance(width, Real) or isinstance(width, bool) or not 1 <= channels * width <= 10**6:
+        raise ValueError(f"width={width!r} must be a number that makes 1 to a million channels of {channels}")
     return int(channels * width)
 
 

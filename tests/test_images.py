@@ -123,6 +123,7 @@ SAME = {
     "16 bits": (BYTES.astype(np.uint16) * 257, COLOUR, 1e-6),
     "16 bits, big endian": ((GREY_BYTES.astype(np.uint16) * 257).astype(">u2"), GREY, 1e-6),
     "a tensor of 16 bits": (torch.from_numpy(GREY_BYTES.astype(np.uint16) * 257), GREY, 1e-6),
+    "a masked array": (np.ma.array(GREY_BYTES, mask=GREY_BYTES > 9), GREY, 0),
     "doubles": (COLOUR[0].double().numpy(), COLOUR, 0),
     "halves": (COLOUR.half(), COLOUR, 1e-3),
     "bfloat16": (COLOUR.bfloat16(), COLOUR, 1e-2),
