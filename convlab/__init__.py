@@ -9,7 +9,7 @@ from importlib import import_module
 _HOMES = {
     "arithmetic": "ConvSpec ReceptiveField hdc_distances receptive_field tap_offsets",
     "measure.costs": "Cost LayerCost cost",
-    "explore.questions": "Question",
+    "explore.questions": "Question ask",
     "explore.explorers": "Explorer",
     "pictures.figures": (
         "show_cost show_costs show_field show_growth show_kernels show_maps show_photo show_times"

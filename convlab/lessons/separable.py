@@ -440,3 +440,35 @@ def _draw_errors(ax: Axes, errors: Sequence[float], costs: Sequence[int], chosen
     ax.tick_params(length=0)
     for side in ("top", "right", "bottom"):
         ax.spines[side].set_visible(False)
+
+
+# What the questions of this lesson, in separable.toml, ask for: computed from what each gives.
+
+
+def answer_maps(channels: int, kernel_size: int) -> dict[str, object]:
+    """The maps that a depthwise layer makes."""
+    return {"answer": ConvSpec(channels, channels, kernel_size, groups=channels).weight_shape[0]}
+
+
+def answer_parameters(in_channels: int, out_channels: int, kernel_size: int, bias: bool) -> dict[str, object]:
+    """The parameters of depthwise and pointwise together, and of the ordinary layer."""
+    depthwise = ConvSpec(in_channels, in_channels, kernel_size, groups=in_channels, bias=bias).num_parameters
+    pointwise = ConvSpec(in_channels, out_channels, 1, bias=bias).num_parameters
+    ordinary = ConvSpec(in_channels, out_channels, kernel_size, bias=bias).num_parameters
+    shown = {"depthwise": depthwise, "pointwise": pointwise, "ordinary": ordinary, "area": kernel_size**2}
+    return shown | {"answer": depthwise + pointwise}
+
+
+answer_weights = answer_parameters  # without biases
+
+
+def answer_limit(kernel_size: int) -> dict[str, object]:
+    """How many times cheaper than ordinary separable is at a great many output channels."""
+    many = answer_parameters(1, 10**9, kernel_size, bias=False)
+    return {"answer": round(many["ordinary"] / many["answer"])}
+
+
+def answer_four_angles(kernels: str) -> dict[str, object]:
+    """The rank of the filters of one channel: as many depthwise kernels make them exactly."""
+    on_red = _filters()[kernels][:, 0].flatten(1)
+    return {"answer": torch.linalg.matrix_rank(on_red).item(), "angles": len(on_red)}
