@@ -11,7 +11,7 @@ from .arithmetic import (
     tap_offsets as tap_offsets,
 )
 from .explore.explorers import Explorer as Explorer
-from .explore.questions import Question as Question
+from .explore.questions import Question as Question, ask as ask
 from .images import PHOTOS as PHOTOS, as_photo as as_photo, photo as photo
 from .kernels import KERNELS as KERNELS, kernel as kernel
 from .lessons.choosing import (

@@ -132,7 +132,7 @@ def counted(path) -> dict[str, int]:
     exercises = next(cell.source for cell in cells if cell.source.startswith("## Try it yourself"))
     return {
         "minutes": int(re.search(r"In about (\d+) minutes", cells[0].source)[1]),
-        "questions": sum(len(re.findall(r"^Question\(", cell.source, re.MULTILINE)) for cell in cells),
+        "questions": sum(len(re.findall(r"^ask\(", cell.source, re.MULTILINE)) for cell in cells),
         "exercises": len(re.findall(r"^\d\. ", exercises, re.MULTILINE)),
     }
 

@@ -17,11 +17,11 @@ from convlab.arithmetic import ConvSpec
 from convlab.checks import check_mapping, check_one_of, check_sequence, check_type, check_whole
 from convlab.images import as_photo
 from convlab.kernels import KERNELS, named_kernel
-from convlab.measure.costs import Cost
+from convlab.measure.costs import Cost, cost
 from convlab.measure.reach import measure_receptive_field
 from convlab.measure.timing import Timing
 from convlab.pictures import charts, draw, page, palette, words
-from convlab.training import Patches, alternatives
+from convlab.training import Patches, alternatives, small_network
 
 FIVE = ("ordinary", "pointwise", "dilated", "grouped", "separable")
 
@@ -332,3 +332,69 @@ def show_features(
     return page.Picture(
         figure, f"Held-out {piece}, {words.size(image.shape[-2:])} pixels; feature maps {after}: {each}."
     )
+
+
+def answer_separable_weights(in_channels: int, out_channels: int, kernel_size: int) -> dict[str, object]:
+    """The weights of depthwise and pointwise together."""
+    specs = alternatives(in_channels, out_channels, kernel_size)["separable"]
+    halves = {spec.kind: spec.num_weights for spec in specs}
+    return halves | {"answer": sum(halves.values())}
+
+
+def answer_larger_half(kernel_size: int, **channels: int) -> dict[str, object]:
+    """The half that has more weights."""
+    halves = answer_separable_weights(kernel_size=kernel_size, **channels)
+    larger = max("depthwise", "pointwise", key=halves.get)
+    return halves | {"answer": halves[larger], "larger": larger, "area": kernel_size**2}
+
+
+def answer_fewest_weights(reach: int, **layer: int) -> dict[str, object]:
+    """Of the five that reach further than `reach`, the one with the fewest weights."""
+    five = {name: alternatives(**layer)[name] for name in FIVE}
+    reaches = {name: _reach(specs) for name, specs in five.items()}
+    weights = {name: sum(spec.num_weights for spec in specs) for name, specs in five.items()}
+    fewest = min((name for name in five if reaches[name] > reach), key=weights.get)
+    return answer_separable_weights(**layer) | {"answer": fewest, "weights": weights, "reaches": reaches}
+
+
+def answer_chance(photos: int, patches: int) -> dict[str, object]:
+    """How many patches a guess gets right."""
+    return {"answer": round(patches / photos)}
+
+
+def answer_deeper(depth: int, deeper: int) -> dict[str, object]:
+    """The pixels across that a network sees behind the stem, `depth` pointwise layers, and `deeper`."""
+    network = small_network(alternatives(8, 8)["pointwise"], 1, depth=deeper)
+    views = [measure_receptive_field(network[: 1 + n], (1, 65, 65)).size[0] for n in (0, depth, deeper)]
+    return {"answer": views[2], "views": views}
+
+
+def answer_bytes(channels: int, size: int) -> dict[str, object]:
+    """How many times the bytes of the ordinary layer the separable one moves."""
+    halves, ordinary = (alternatives(channels, channels)[name] for name in ("separable", "ordinary"))
+    moved = [cost(spec.module(), (channels, size, size)).bytes for spec in (*halves, *ordinary)]
+    return {"answer": sum(moved[:-1]) / moved[-1], "halves": halves}
+
+
+def answer_output(size: int, padding: int, **layer: int) -> dict[str, object]:
+    """The side of the output."""
+    return {"answer": ConvSpec(padding=padding, **layer).output_size(size)[0], "zeros": 2 * padding}
+
+
+def answer_pointwise_cost(in_channels: int, out_channels: int, size: int) -> dict[str, object]:
+    """The millions of multiply-adds of a 1×1 layer."""
+    spec = ConvSpec(in_channels, out_channels, 1)
+    shown = {"weights": spec.num_weights, "places": size**2, "thousands": spec.num_weights / 1e3}
+    return shown | {"answer": spec.macs(size) / 1e6, "about": round(size**2, -2)}
+
+
+def answer_reach(kernel_size: int, dilations: Sequence[int]) -> dict[str, object]:
+    """The reach of a stack of dilated layers, measured."""
+    layers = [ConvSpec(1, 1, kernel_size, padding="same", dilation=rate) for rate in dilations]
+    return {"answer": _reach(tuple(layers)), "added": kernel_size - 1}
+
+
+def answer_groups(channels: int, kernel_size: int, groups: int) -> dict[str, object]:
+    """The weights of a layer in groups."""
+    spec = ConvSpec(channels, channels, kernel_size, groups=groups)
+    return {"answer": spec.num_weights, "each": spec.num_weights // channels}

@@ -192,3 +192,36 @@ def show_depth(
         f"After {layers}, one output reaches across: {reached} pixels; "
         f"{weights} weights a channel in each stack.",
     )
+
+
+# What the questions of this lesson, in dilated.toml, ask for: computed from what each gives.
+
+
+def answer_span(kernel_size: int, dilation: int) -> dict[str, object]:
+    """The pixels that a kernel with gaps spans."""
+    span = ConvSpec(1, 1, kernel_size, dilation=dilation).effective_kernel_size[0]
+    return {"answer": span, "gaps": kernel_size - 1, "skipped": dilation - 1}
+
+
+def answer_small_input(size: int, kernel_size: int, dilation: int) -> dict[str, object]:
+    """The side of the output, without padding."""
+    spec = ConvSpec(1, 1, kernel_size, dilation=dilation)
+    return {"answer": spec.output_size(size)[0], "span": spec.effective_kernel_size[0]}
+
+
+def answer_largest_distance(kernel_size: int, rates: Sequence[int]) -> dict[str, object]:
+    """M₂ of hybrid dilated convolution, and the largest that its rule allows."""
+    return {"answer": hdc_distances(rates)[1], "twice": 2 * rates[1], "allowed": kernel_size}
+
+
+def answer_doubling_rates(depth: int, kernel_size: int) -> dict[str, object]:
+    """The view of a stack whose rates are 1, 2, 4 …"""
+    rates = [2**layer for layer in range(depth)]
+    view = receptive_field(_stack(rates, kernel_size))[-1].size[0]
+    return {"answer": view, "rates": rates, "last": rates[-1], "total": sum(rates), "added": kernel_size - 1}
+
+
+def answer_with_stride(kernel_size: int, strides: Sequence[int]) -> dict[str, object]:
+    """The view of a stack with strides."""
+    view = receptive_field(ConvSpec(1, 1, kernel_size, stride=stride) for stride in strides)[-1].size[0]
+    return {"answer": view, "added": kernel_size - 1}

@@ -16,8 +16,9 @@ from torch.nn import functional as F  # noqa: N812
 
 from convlab.arithmetic import ConvSpec
 from convlab.checks import check_mapping, check_one_of, check_whole
-from convlab.images import as_photo
+from convlab.images import as_photo, photo
 from convlab.kernels import COLOUR_KERNELS, named_kernel
+from convlab.measure.costs import cost
 from convlab.pictures import charts, draw, page, palette, words
 
 # The channels that a photo is lifted to, four of a kind.
@@ -277,19 +278,14 @@ def show_poke(
     ValueError
         For what is no photo, or a value that is not offered.
     """
-    channel = check_whole("channel", channel, 0, CHANNELS - 1)
     stack = _stack(groups, between)
-    before = lift(image)
-    after = before.clone()
-    after[:, channel] *= -1
-    poked, moved = after, [_moved(before, after)]
-    for _, run, _ in stack:
-        before, after = run(before), run(after)
-        moved.append(_moved(before, after))
+    states = _poke(image, channel, stack)
+    moved = [_moved(*state) for state in states]
+    before, after = states[-1]
     wires = _row("wires", 0.95 * len(stack) + 0.85)
     block = page.down(_row("inputs", TILE), wires, _row("outputs", TILE), gap=0)
     figure, axes = page.blank(figure, block, below=0.3)
-    _draw_channels(axes["inputs"], poked, palette.INPUT)
+    _draw_channels(axes["inputs"], states[0][1], palette.INPUT)
     _draw_channels(axes["outputs"], after - before, palette.OUTPUT, moved[-1])
     wires = _draw_wires(axes["wires"], [wired for _, _, wired in stack], moved)
     _label_kinds(axes["inputs"])
@@ -307,6 +303,52 @@ def show_poke(
     )
 
 
+def _poke(image: Tensor, channel: int, stack: Sequence[tuple]) -> list[tuple[Tensor, Tensor]]:
+    """The channels of a photo, as they are and with one negated, at the start and behind each layer."""
+    before = lift(image)
+    after = before.clone()
+    after[:, check_whole("channel", channel, 0, CHANNELS - 1)] *= -1
+    states = [(before, after)]
+    for _, run, _ in stack:
+        states.append((run(states[-1][0]), run(states[-1][1])))
+    return states
+
+
 def _moved(before: Tensor, after: Tensor) -> np.ndarray:
     """Which channels differ by more than rounding, at any pixel."""
     return ((after - before).abs().amax((0, 2, 3)) > 1e-4).numpy()
+
+
+def answer_one_filter(channels: int, groups: int) -> dict[str, object]:
+    """The input channels that one filter sees."""
+    return {"answer": ConvSpec(channels, channels, 3, groups=groups).weight_shape[1]}
+
+
+def answer_poke(groups: int, channel: int, between: str) -> dict[str, object]:
+    """How many outputs move when one input channel is negated, measured on the picture's own two layers."""
+    states = _poke(photo("astronaut", 16), channel, _stack(groups, between))
+    first, last = (np.flatnonzero(_moved(*states[layer])) for layer in (1, -1))
+    shown = {"own": ", ".join(map(str, first[:-1])), "last": first[-1], "moved": len(first)}
+    return shown | {"answer": len(last), "channels": CHANNELS}
+
+
+answer_shuffle = answer_poke
+
+
+def answer_same_money(channels: int, width: int, groups: int, kernel_size: int) -> dict[str, object]:
+    """The channels of a 3×3 in groups at which a block has nearly the weights of one without groups."""
+
+    def weights(inner: int, groups: int) -> int:
+        ends = ConvSpec(channels, inner, 1).num_weights + ConvSpec(inner, channels, 1).num_weights
+        return ends + ConvSpec(inner, inner, kernel_size, groups=groups).num_weights
+
+    budget, offered = weights(width, 1), range(groups, channels + 1, groups)
+    inner = min(offered, key=lambda inner: abs(weights(inner, groups) - budget))
+    return {"answer": inner, "budget": budget, "each": inner // groups, "weights": weights(inner, groups)}
+
+
+def answer_bytes(channels: int, size: int, kernel_size: int, groups: Sequence[int]) -> dict[str, object]:
+    """The bytes that a layer in many groups moves, in per cent of those of one in few."""
+    specs = [ConvSpec(channels, channels, kernel_size, padding="same", groups=some) for some in groups]
+    few, many = (cost(spec.module(), (channels, size, size)) for spec in specs)
+    return {"answer": 100 * many.bytes / few.bytes, "macs": 100 * many.macs / few.macs, "few": few}

@@ -15,6 +15,9 @@ from convlab.arithmetic import ConvSpec
 from convlab.checks import check_one_of, check_pair, check_whole
 from convlab.images import COLOURS, as_photo
 from convlab.kernels import COLOUR_KERNELS
+from convlab.measure.costs import cost as cost_of
+from convlab.measure.reach import measure_receptive_field
+from convlab.networks import resnet50
 from convlab.pictures import draw, page, palette, words
 
 RGB = ("R", "G", "B")
@@ -357,3 +360,41 @@ def _draw_break_even(ax: Axes, middle: int, kernel_size: int, channels: int) -> 
     page.name_ticks(ax.xaxis, quarters, quarters)
     page.name_ticks(ax.yaxis, (0, 50, 100), (0, 50, 100))
     ax.set_xlabel("channels in the middle", fontsize=palette.LABEL)
+
+
+def answer_one_filter(channels: int) -> dict[str, object]:
+    """The weights of one 1×1 filter."""
+    return {"answer": ConvSpec(channels, 1, 1).num_weights}
+
+
+def answer_shuffled_pixels(kernel_size: int) -> dict[str, object]:
+    """Whether pixels may be shuffled, and put back behind a layer: where it sees one of them alone."""
+    seen = measure_receptive_field(ConvSpec(3, 1, kernel_size).module(), (3, 33, 33)).support.sum()
+    return {"answer": "same" if seen == 1 else "noise"}  # as long as one pixel is all that it needs
+
+
+def answer_many_maps(size: int, in_channels: int, out_channels: int) -> dict[str, object]:
+    """The weights of a 1×1 layer, and the places where they are used."""
+    return {"answer": ConvSpec(in_channels, out_channels, 1).num_weights, "positions": size**2}
+
+
+def answer_two_in_a_row(in_channels: int, middle: int, out_channels: int) -> dict[str, object]:
+    """The weights of the one matrix that two make."""
+    return {"answer": (torch.ones(out_channels, middle) @ torch.ones(middle, in_channels)).numel()}
+
+
+def answer_bottleneck(channels: int, middle: int, kernel_size: int) -> dict[str, object]:
+    """The weights of a bottleneck, in per cent of those of the direct convolution."""
+    each = [layer.num_weights for layer in bottleneck(channels, middle, kernel_size)]
+    direct = ConvSpec(channels, channels, kernel_size).num_weights
+    shown = {"each": each, "all": sum(each), "direct": direct, "area": kernel_size**2}
+    return shown | {"answer": 100 * sum(each) / direct}
+
+
+def answer_share(size: int) -> dict[str, object]:
+    """The part of ResNet-50's multiply-adds that is pointwise, in per cent."""
+    with torch.device("meta"):  # shapes without memory
+        network = resnet50()
+    whole, middle = cost_of(network, (3, size, size)), network.features[2].body[1][0]
+    share = whole.kinds["pointwise"].macs / whole.macs
+    return {"answer": 100 * share, "whole": whole, "middle": middle}

@@ -341,3 +341,32 @@ def _draw_filters(ax: Axes, weights: Tensor, title: str, scale: Tensor, chosen: 
     page.name_ticks(ax.yaxis, range(1, 5), np.arange(4) + 0.5)
     page.name_ticks(ax.xaxis, COLOURS, np.arange(3) + 0.5, labelsize=palette.SMALL)
     draw.outline(ax, chosen - 0.5, 0.5, (1, len(COLOURS)), palette.INK, rim=0)
+
+
+def answer_maps(channels: int, kernel_size: int) -> dict[str, object]:
+    """The maps that a depthwise layer makes."""
+    return {"answer": ConvSpec(channels, channels, kernel_size, groups=channels).weight_shape[0]}
+
+
+def answer_parameters(in_channels: int, out_channels: int, kernel_size: int, bias: bool) -> dict[str, object]:
+    """The parameters of depthwise and pointwise together, and of the ordinary layer."""
+    depthwise = ConvSpec(in_channels, in_channels, kernel_size, groups=in_channels, bias=bias).num_parameters
+    pointwise = ConvSpec(in_channels, out_channels, 1, bias=bias).num_parameters
+    ordinary = ConvSpec(in_channels, out_channels, kernel_size, bias=bias).num_parameters
+    shown = {"depthwise": depthwise, "pointwise": pointwise, "ordinary": ordinary, "area": kernel_size**2}
+    return shown | {"answer": depthwise + pointwise}
+
+
+answer_weights = answer_parameters  # without biases
+
+
+def answer_limit(kernel_size: int) -> dict[str, object]:
+    """How many times cheaper than ordinary separable is at a great many output channels."""
+    many = answer_parameters(1, 10**9, kernel_size, bias=False)
+    return {"answer": round(many["ordinary"] / many["answer"])}
+
+
+def answer_four_angles(kernels: str) -> dict[str, object]:
+    """The rank of the filters of one channel: as many depthwise kernels make them exactly."""
+    on_red = _filters()[kernels][:, 0].flatten(1)
+    return {"answer": torch.linalg.matrix_rank(on_red).item(), "angles": len(on_red)}

@@ -341,3 +341,40 @@ def show_reach(
         f"{' → '.join(map(words.size, sizes))} pixels. That takes {depth * kernel_size**2} weights for each "
         f"pair of channels; a single kernel of {words.size(sizes[-1])} has {seen**2}.",
     )
+
+
+# What the questions of this lesson, in standard.toml, ask for: computed from what each gives.
+
+
+def answer_flat_patch(kernel: str, brightness: float) -> dict[str, object]:
+    """What a kernel makes of a patch that is the same all over."""
+    weights = named_kernel(kernel)
+    rows = ", ".join(" ".join(f"{weight:g}" for weight in row) for row in weights.tolist()).replace("-", "−")
+    return {"answer": float((weights * brightness).sum()), "weights": rows, "pixels": weights.numel()}
+
+
+def answer_brighter_photo(brighter: float, kernels: Sequence[str]) -> dict[str, object]:
+    """Which kernels give the same map of a photo when all of it gets brighter."""
+    weights = {name: named_kernel(name) for name in kernels}
+    still = [name for name in kernels if abs((weights[name] * brighter).sum()) < 1e-6]
+    return {"answer": ", ".join(still), "weights": weights, "sum": sum(weights[name].sum() for name in still)}
+
+
+def answer_letter(letter: Sequence[Sequence[int]]) -> dict[str, object]:
+    """How a kernel in the shape of a letter comes out of torch when it slides over one white pixel."""
+    weights = torch.tensor(letter)
+    dot = pad(torch.ones_like(weights[:1, :1]), (len(letter) - 1,) * 4)
+    response = conv2d(dot[None, None], weights[None, None])[0, 0]
+    shapes = {"upright": weights, "turned": weights.rot90(2), "mirrored": weights.flip(1)}
+    return {"answer": next((name for name, shape in shapes.items() if response.equal(shape)), "blot")}
+
+
+def answer_first_layer(size: int, kernel_size: int, stride: int, padding: int) -> dict[str, object]:
+    """The width of an output, and the steps that the window takes to get there."""
+    wide = ConvSpec(1, 1, kernel_size, stride=stride, padding=padding).output_size(size)[1]
+    return {"answer": wide, "zeros": 2 * padding, "room": size + 2 * padding - kernel_size, "steps": wide - 1}
+
+
+def answer_three_layers(depth: int, kernel_size: int) -> dict[str, object]:
+    """The pixels across that one output of a stack sees."""
+    return {"answer": receptive_field([ConvSpec(1, 1, kernel_size)] * depth)[-1].size[0]}
