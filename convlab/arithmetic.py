@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True)
 class ConvSpec:
     """A two-dimensional convolution, described by PyTorch's own parameters.
 
