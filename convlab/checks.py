@@ -1,7 +1,5 @@
 """Checks of what callers hand in: each gives the value back, or says in a sentence what is wrong with it."""
 
-from __future__ import annotations
-
 import reprlib
 from collections.abc import Iterable, Mapping
 from operator import index

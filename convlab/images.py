@@ -1,7 +1,5 @@
 """Photos as tensors: those that scikit-image ships, and a reader's own."""
 
-from __future__ import annotations
-
 import warnings
 from contextlib import nullcontext, suppress
 from functools import cache
@@ -17,18 +15,8 @@ from torch import Tensor
 from convlab.checks import Pair, check_one_of, check_pair
 from convlab.kernels import COLOUR_KERNELS
 
-PHOTOS = {
-    "astronaut": "astronaut.png",
-    "brick": "brick.png",
-    "camera": "camera.png",
-    "cat": "chelsea.png",
-    "coffee": "coffee.png",
-    "coins": "coins.png",
-    "grass": "grass.png",
-    "gravel": "gravel.png",
-    "moon": "moon.png",
-    "rocket": "rocket.jpg",
-}
+PHOTOS = tuple("astronaut brick camera cat coffee coins grass gravel moon rocket".split())
+FILES = {"cat": "chelsea.png", "rocket": "rocket.jpg"}  # the others' bear their names
 COLOURS = ("red", "green", "blue")  # the channels of a colour photo, in their order
 MOST_PIXELS = 512  # along the longer side of a photo for which no size is given
 ROUNDING = 1e-4  # by which its numbers may leave [0, 1]
@@ -38,7 +26,7 @@ ROUNDING = 1e-4  # by which its numbers may leave [0, 1]
 def _original(name: str) -> Image.Image:
     # Opened as a file: skimage.data would load scipy and more, 30 MB of a small kernel's memory.
     folder = Path(find_spec("skimage").submodule_search_locations[0], "data")
-    with Image.open(folder / PHOTOS[name]) as picture:
+    with Image.open(folder / FILES.get(name, f"{name}.png")) as picture:
         return picture.convert("RGB")
 
 

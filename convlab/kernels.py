@@ -1,7 +1,5 @@
 """Named kernels, each built from what it means rather than copied as numbers."""
 
-from __future__ import annotations
-
 from functools import reduce
 
 import torch

@@ -1,7 +1,5 @@
 """The kinds of convolution that the course tells apart, in one table."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -4,8 +4,6 @@ Built with random weights: what they cost and what they see does not depend on t
 takes no memory when it is built under ``with torch.device("meta")``.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Iterable
 from numbers import Real

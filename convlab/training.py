@@ -1,7 +1,5 @@
 """What it takes to train small networks on real textures: layers to compare, networks, patches of photos."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

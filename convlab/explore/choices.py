@@ -1,7 +1,5 @@
 """What can be chosen: controls, the values that each offers, and where each stands. No widgets."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice

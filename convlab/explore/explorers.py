@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import reprlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +14,7 @@ from matplotlib.figure import Figure
 from traitlets import Bunch
 
 from convlab.explore.choices import Choices
+from convlab.pictures import page
 from convlab.pictures.page import Picture
 
 WIDTH = "1100px"
@@ -34,8 +34,7 @@ class Explorer:
     ----------
     draw : callable
         ``draw(**values)``, which returns a :class:`Picture`, or any figure of matplotlib, whose
-        sentence is then made of the values. Pure: the same values give the same picture. One that
-        also takes ``figure`` is handed the last figure to be drawn over, which is quicker. The
+        sentence is then made of the values. Pure: the same values give the same picture. The
         defaults of its arguments are where controls start.
     labels : mapping of str to str, optional
         What controls are called on screen, where that is not their name.
@@ -65,7 +64,6 @@ class Explorer:
     ) -> None:
         self.choices = Choices(draw, choices, labels or {})
         self._draw, self._offered = draw, choices
-        self._draws_over = "figure" in inspect.signature(draw).parameters
         self._start = self.values
         self._controls = self._new_controls()
         self._picture = self.picture
@@ -175,7 +173,8 @@ class Explorer:
         return controls
 
     def _drawn(self, over: Figure | None = None) -> Picture:
-        drawn = self._draw(**self.values, **({"figure": over} if self._draws_over else {}))
+        with page.over(over):
+            drawn = self._draw(**self.values)
         if isinstance(drawn, Figure):
             if "matplotlib.pyplot" in sys.modules:  # which would show the figure once more
                 sys.modules["matplotlib.pyplot"].close(drawn)

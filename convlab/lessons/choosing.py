@@ -1,7 +1,5 @@
 """The pictures of lesson 05: five convolutions side by side, and networks that learned with them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import cache
 from math import ceil, sqrt
@@ -9,7 +7,6 @@ from math import ceil, sqrt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -85,7 +82,6 @@ def show_five(
     kernel_size: int = 3,
     kernel: str = "Sobel x",
     timings: Mapping[tuple[int, int], Mapping[str, Timing]] | None = None,
-    figure: Figure | None = None,
 ) -> page.Picture:
     """Five convolutions on the same channels made of a photo: output, shape, weights, reach and cost.
 
@@ -119,24 +115,23 @@ def show_five(
     tall = wide * size[0] / size[1]
     maps = page.panels(FIVE, wide, tall, gap=0.15, below=1.2)
     bars = page.panel("bars", maps.width, 1.2, above=0, below=0.3)
-    figure, axes = page.blank(figure, page.down(maps, bars, gap=0))
+    sheet = page.blank(page.down(maps, bars, gap=0))
     for name, specs in layers.items():
-        draw.feature_map(axes[name], _first_map(specs, bank, weights), name, colour=palette.of_kind(name))
+        draw.feature_map(sheet[name], _first_map(specs, bank, weights), name, colour=palette.of_kind(name))
         lines = (
             f"{channels}×{words.size(size)}\n{counts[name]:,} weights\n"
             f"{macs[name] / 1e6:.1f} M multiply-adds\nreach {reach[name]}×{reach[name]}"
         )
-        below = {"va": "top", "ha": "center", "linespacing": 1.25, "transform": axes[name].transAxes}
-        page.write(axes[name], 0.5, -0.03, lines, **below)
-    _draw_shares(axes["bars"], macs, measured)
+        below = {"va": "top", "ha": "center", "linespacing": 1.25, "transform": sheet[name].transAxes}
+        page.write(sheet[name], 0.5, -0.03, lines, **below)
+    _draw_shares(sheet["bars"], macs, measured)
     each = "; ".join(
         f"{name} {counts[name]:,} weights, {macs[name]:,} multiply-adds, reach {reach[name]}×{reach[name]}"
         for name in FIVE
     )
-    return page.Picture(
-        figure,
+    return sheet.says(
         f"{channels} to {channels} channels on {words.size(size)}, {kernel}, "
-        f"{kernel_size}×{kernel_size}: {each}.",
+        f"{kernel_size}×{kernel_size}: {each}."
     )
 
 
@@ -161,7 +156,7 @@ def _draw_shares(ax: Axes, macs: Mapping[str, int], measured: Mapping[str, Timin
     ax.set_xlabel(label, fontsize=palette.LABEL, color=palette.INK, labelpad=4)
 
 
-def show_patches(patches: Patches, names: Sequence[str], *, figure: Figure | None = None) -> page.Picture:
+def show_patches(patches: Patches, names: Sequence[str]) -> page.Picture:
     """The first nine patches of each of the photos `names`, zero in mid-grey.
 
     Raises
@@ -171,14 +166,12 @@ def show_patches(patches: Patches, names: Sequence[str], *, figure: Figure | Non
     """
     names = check_sequence("names", names)
     labels = check_type("patches", patches, Patches).labels
-    figure, axes = page.blank(figure, page.side_by_side(dict.fromkeys(names, 1)))
+    sheet = page.blank(page.side_by_side(dict.fromkeys(names, 1)))
     for label, name in enumerate(names):
         shown = patches.images[labels == label, 0][:9]
-        draw.tiles(axes[name], shown, 3, name, palette.INPUT, limits=(-2.5, 2.5))
+        draw.tiles(sheet[name], shown, 3, name, palette.INPUT, limits=(-2.5, 2.5))
     size = words.size(patches.images.shape[-2:])
-    return page.Picture(
-        figure, f"9 of {len(patches) // len(names)} patches of {size} from each of {', '.join(names)}."
-    )
+    return sheet.says(f"9 of {len(patches) // len(names)} patches of {size} from each of {', '.join(names)}.")
 
 
 def show_training(
@@ -187,7 +180,6 @@ def show_training(
     step_seconds: Mapping[str, float],
     *,
     chance: float,
-    figure: Figure | None = None,
 ) -> page.Picture:
     """Held-out accuracy of each seed, beside multiply-adds, parameters and time of a training step.
 
@@ -218,22 +210,19 @@ def show_training(
         "time a step": ({name: 1000 * step_seconds[name] for name in names}, "{:.0f} ms"),
     }
     dots = page.panel("accuracy", 4.1, height, left=1.1, below=0.3)
-    figure, axes = page.blank(
-        figure, page.across(dots, page.panels(columns, 1.6, height, below=0.3, gap=0.15))
-    )
-    _draw_accuracies(axes["accuracy"], {name: accuracies[name] for name in names}, chance)
+    sheet = page.blank(page.across(dots, page.panels(columns, 1.6, height, below=0.3, gap=0.15)))
+    _draw_accuracies(sheet["accuracy"], {name: accuracies[name] for name in names}, chance)
     colours = [palette.of_kind(name) for name in names]
     for label, (values, form) in columns.items():
-        charts.bars(axes[label], values, label, colours=colours, form=form.format, named=False, room=1.9)
+        charts.bars(sheet[label], values, label, colours=colours, form=form.format, named=False, room=1.9)
     seeds = min(map(len, accuracies.values()))
     worst = min(np.mean(values) for values in accuracies.values())
     times_chance = int(min(worst / chance, 2))
     each = "; ".join(f"{name} {costs[name].macs:,} and {costs[name].parameters:,}" for name in names)
     verdict = f"all above {times_chance}× chance ({chance:.0%})" if worst > chance else "not all above chance"
-    return page.Picture(
-        figure,
+    return sheet.says(
         f"Held-out accuracy of {len(names)} networks, {seeds} seeds each, {verdict}. "
-        f"Multiply-adds and parameters: {each}.",
+        f"Multiply-adds and parameters: {each}."
     )
 
 
@@ -260,7 +249,7 @@ def _largest(maps: Tensor) -> Tensor:
     return maps.abs().amax(dim=(1, 2), keepdim=True).clamp(min=1e-9)
 
 
-def show_learned_kernels(before: Tensor, after: Tensor, *, figure: Figure | None = None) -> page.Picture:
+def show_learned_kernels(before: Tensor, after: Tensor) -> page.Picture:
     """The kernels (N, k, k) of a layer before and after training, and the change.
 
     Each kernel keeps one scale in all three: the largest weight that it has before or after.
@@ -279,23 +268,17 @@ def show_learned_kernels(before: Tensor, after: Tensor, *, figure: Figure | None
     ratio = columns * width / (ceil(count / columns) * height)
     parts = {"before training": before, "after training": after, "the change": after - before}
     limit = torch.maximum(_largest(before), _largest(after))
-    figure, axes = page.blank(figure, page.side_by_side(dict.fromkeys(parts, ratio)))
+    sheet = page.blank(page.side_by_side(dict.fromkeys(parts, ratio)))
     for title, kernels in parts.items():
-        draw.tiles(axes[title], kernels / limit, columns, title, palette.KERNEL, cmap=palette.DIVERGING)
+        draw.tiles(sheet[title], kernels / limit, columns, title, palette.KERNEL, cmap=palette.DIVERGING)
     changed = int((after != before).flatten(1).any(dim=1).sum())
-    return page.Picture(
-        figure,
-        f"{count} kernels of {height}×{width} before and after training; {changed} of them have changed.",
+    return sheet.says(
+        f"{count} kernels of {height}×{width} before and after training; {changed} of them have changed."
     )
 
 
 def show_features(
-    networks: Mapping[str, nn.Module],
-    pieces: Mapping[str, Tensor],
-    *,
-    piece: str = "gravel",
-    layer: int = 3,
-    figure: Figure | None = None,
+    networks: Mapping[str, nn.Module], pieces: Mapping[str, Tensor], *, piece: str = "gravel", layer: int = 3
 ) -> page.Picture:
     """A piece of a photo and the first 16 maps that each network makes of it, each map to its own scale.
 
@@ -319,18 +302,18 @@ def show_features(
     networks = check_mapping("networks", networks, nn.Sequential)
     image = as_photo(pieces[check_one_of("piece", piece, pieces)], channels=1)
     shown = {"photo": image.shape[-1] / image.shape[-2]} | dict.fromkeys(networks, 1)
-    figure, axes = page.blank(figure, page.side_by_side(shown))
-    draw.photo(axes["photo"], image, f"held-out {piece}")
+    sheet = page.blank(page.side_by_side(shown))
+    draw.photo(sheet["photo"], image, f"held-out {piece}")
     patch = (image - image.mean()) / image.std().clamp(min=1e-3)
     with torch.no_grad():
         maps = {name: net[: 1 + layer](patch)[0] for name, net in networks.items()}
     for name, values in maps.items():
         tiles = values[:16] / _largest(values[:16])
-        draw.tiles(axes[name], tiles, 4, name, palette.of_kind(name), limits=(0, 1))
+        draw.tiles(sheet[name], tiles, 4, name, palette.of_kind(name), limits=(0, 1))
     after = f"after {words.count(layer, 'layer')}" if layer else "after the stem"
     each = "; ".join(f"{name}, {words.size(values.shape)}" for name, values in maps.items())
-    return page.Picture(
-        figure, f"Held-out {piece}, {words.size(image.shape[-2:])} pixels; feature maps {after}: {each}."
+    return sheet.says(
+        f"Held-out {piece}, {words.size(image.shape[-2:])} pixels; feature maps {after}: {each}."
     )
 
 

@@ -1,11 +1,8 @@
 """The pictures of lesson 02: kernels with gaps, stacks of them, and what one output then sees."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from convlab.arithmetic import ConvSpec, hdc_distances, receptive_field
@@ -17,13 +14,7 @@ from convlab.pictures import charts, draw, page, palette, words
 
 
 def show_dilation(
-    image: Tensor,
-    *,
-    dilation: int = 1,
-    kernel_size: int = 3,
-    padding: str = "valid",
-    kernel: str = "Sobel x",
-    figure: Figure | None = None,
+    image: Tensor, *, dilation: int = 1, kernel_size: int = 3, padding: str = "valid", kernel: str = "Sobel x"
 ) -> page.Picture:
     """Photo with the kernel's footprint, the kernel with its gaps, and the output.
 
@@ -52,19 +43,18 @@ def show_dilation(
     )
     ratio = size[1] / size[0]
     block = page.side_by_side({"photo": ratio, "kernel": 1, "output": ratio})
-    figure, axes = page.blank(figure, block)
-    draw.footprint(draw.photo(axes["photo"], image), spec, middle)
-    draw.kernel(axes["kernel"], weights, dilation)
-    draw.feature_map(axes["output"], output, within=size)
+    sheet = page.blank(block)
+    draw.footprint(draw.photo(sheet["photo"], image), spec, middle)
+    draw.kernel(sheet["kernel"], weights, dilation)
+    draw.feature_map(sheet["output"], output, within=size)
     row, column = ((all_of - part) / 2 + at for all_of, part, at in zip(size, made, middle, strict=True))
     mark = {"color": palette.OUTPUT, "markersize": 8, "markeredgecolor": "white"}
-    axes["output"].plot(column, row, "s", **mark)
-    return page.Picture(
-        figure,
+    sheet["output"].plot(column, row, "s", **mark)
+    return sheet.says(
         f"{kernel}, {words.size(spec.kernel_size)} with dilation {dilation}: {spec.num_weights} weights "
         f"span {words.size(spec.effective_kernel_size)} pixels; with padding {padding!r}, "
         f"{words.size(size)} becomes {words.size(made)} at {spec.num_weights} multiply-adds "
-        "per output pixel.",
+        "per output pixel."
     )
 
 
@@ -81,12 +71,7 @@ def _averaging(specs: Sequence[ConvSpec]) -> nn.Sequential:
 
 
 def show_rates(
-    image: Tensor,
-    *,
-    rates: Sequence[int] = (1, 2, 5),
-    kernel_size: int = 3,
-    judge: bool = True,
-    figure: Figure | None = None,
+    image: Tensor, *, rates: Sequence[int] = (1, 2, 5), kernel_size: int = 3, judge: bool = True
 ) -> page.Picture:
     """A stack of dilated layers: its paths, the pixels that one output sees, and how often.
 
@@ -110,14 +95,14 @@ def show_rates(
     rates = [check_whole("rates", rate, 1) for rate in check_sequence("rates", rates)]
     specs = _stack(rates, check_whole("kernel_size", kernel_size, 1))
     field = measure_receptive_field(_averaging(specs), (1, *image.shape[-2:]))
-    figure, axes = page.blank(figure, page.side_by_side({"paths": 1.15, "support": 1, "heat": 1}))
-    draw.paths(axes["paths"], rates, kernel_size)
-    draw.support(axes["support"], image, field)
-    draw.heat(axes["heat"], field, "paths to each pixel")
+    sheet = page.blank(page.side_by_side({"paths": 1.15, "support": 1, "heat": 1}))
+    draw.paths(sheet["paths"], rates, kernel_size)
+    draw.support(sheet["support"], image, field)
+    draw.heat(sheet["heat"], field, "paths to each pixel")
     sentence = _sentence(field, rates, kernel_size)
     if judge:
         sentence += f" {_verdict(field, rates, kernel_size)}"
-    return page.Picture(figure, sentence)
+    return sheet.says(sentence)
 
 
 def _sentence(field: MeasuredField, rates: Sequence[int], kernel_size: int) -> str:
@@ -144,9 +129,7 @@ def _verdict(field: MeasuredField, rates: Sequence[int], kernel_size: int) -> st
 DEPTHS = 8
 
 
-def show_depth(
-    image: Tensor, *, depth: int = 4, kernel_size: int = 3, figure: Figure | None = None
-) -> page.Picture:
+def show_depth(image: Tensor, *, depth: int = 4, kernel_size: int = 3) -> page.Picture:
     """How far one output sees after `depth` layers, for a constant and for a doubling rate.
 
     Parameters
@@ -176,21 +159,20 @@ def show_depth(
         for name, rates in families.items()
     }
     height, width = image.shape[-2:]
-    figure, axes = page.blank(figure, page.beside_a_chart("photo", width / height, "growth"))
+    sheet = page.blank(page.beside_a_chart("photo", width / height, "growth"))
     photo = draw.photo(
-        axes["photo"], image, f"depth {depth}, kernel {kernel_size}×{kernel_size}", colour=palette.INK
+        sheet["photo"], image, f"depth {depth}, kernel {kernel_size}×{kernel_size}", colour=palette.INK
     )
     for values, colour in zip(sizes.values(), colours, strict=True):
         side = values[depth - 1]
         draw.outline(photo, (height - side) / 2, (width - side) / 2, (side, side), colour, zorder=1)
-    charts.growth(axes["growth"], sizes, depth, colours)
+    charts.growth(sheet["growth"], sizes, depth, colours)
     reached = "; ".join(f"{name}: {values[depth - 1]}×{values[depth - 1]}" for name, values in sizes.items())
     weights = sum(spec.num_weights for spec in _stack([1] * depth, kernel_size))
     layers = f"{words.count(depth, 'layer')} of {kernel_size}×{kernel_size}"
-    return page.Picture(
-        figure,
+    return sheet.says(
         f"After {layers}, one output reaches across: {reached} pixels; "
-        f"{weights} weights a channel in each stack.",
+        f"{weights} weights a channel in each stack."
     )
 
 

@@ -1,7 +1,5 @@
 """The pictures of lesson 03: channels in groups, who is wired to whom, and what a poke then moves."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -10,7 +8,6 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
-from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
@@ -155,7 +152,7 @@ def _row(label: str, height: float) -> page.Block:
     return page.panel(label, WIDTH, height, left=LEFT, above=0.32 if label == "inputs" else 0)
 
 
-def show_groups(image: Tensor, *, groups: int = 3, figure: Figure | None = None) -> page.Picture:
+def show_groups(image: Tensor, *, groups: int = 3) -> page.Picture:
     """Twelve channels of a photo through a 3×3 convolution in groups: maps, wires and cost.
 
     Parameters
@@ -179,33 +176,32 @@ def show_groups(image: Tensor, *, groups: int = 3, figure: Figure | None = None)
     left = page.panel("matrix", 2.35, 2.35, left=0.35, **below)
     middle = page.panel("weights", 2.5, 2.35, left=1.25, **below)
     right = page.panel("multiply-adds", 3.3, 2.35, **below)
-    figure, axes = page.blank(figure, page.down(rows, page.across(left, middle, right, gap=0.45), gap=0))
-    _draw_channels(axes["inputs"], channels, palette.INPUT)
-    _draw_channels(axes["outputs"], layer(channels), palette.OUTPUT)
-    wires = _draw_wires(axes["wires"], [wired])
+    sheet = page.blank(page.down(rows, page.across(left, middle, right, gap=0.45), gap=0))
+    _draw_channels(sheet["inputs"], channels, palette.INPUT)
+    _draw_channels(sheet["outputs"], layer(channels), palette.OUTPUT)
+    wires = _draw_wires(sheet["wires"], [wired])
     colour = palette.of_kind(spec.kind)
     wires.collections[0].set(color=colour, linewidth=1 + groups / 4, alpha=0.9)
-    _label_kinds(axes["inputs"])
-    _label(axes["inputs"], "input\nchannels", colour=palette.INPUT)
-    _label(axes["wires"], f"{_in_groups(groups)},\n{spec.kind}")
-    _label(axes["outputs"], "output\nchannels", colour=palette.OUTPUT)
-    _draw_matrix(axes["matrix"], wired, f"{wired.sum()} of {wired.size} wires")
+    _label_kinds(sheet["inputs"])
+    _label(sheet["inputs"], "input\nchannels", colour=palette.INPUT)
+    _label(sheet["wires"], f"{_in_groups(groups)},\n{spec.kind}")
+    _label(sheet["outputs"], "output\nchannels", colour=palette.OUTPUT)
+    _draw_matrix(sheet["matrix"], wired, f"{wired.sum()} of {wired.size} wires")
     both, colours = {"ordinary": plain, f"groups={groups}": spec}, [palette.of_kind(plain.kind), colour]
     weights = {name: one.num_weights for name, one in both.items()}
     macs = {name: one.macs(size) for name, one in both.items()}
-    charts.bars(axes["weights"], weights, "weights", colours=colours)
+    charts.bars(sheet["weights"], weights, "weights", colours=colours)
     title = f"multiply-adds on {words.size(size)}"
-    charts.bars(axes["multiply-adds"], macs, title, colours=colours, named=False)
+    charts.bars(sheet["multiply-adds"], macs, title, colours=colours, named=False)
     part = "all" if groups == 1 else f"1/{groups}"
-    return page.Picture(
-        figure,
+    return sheet.says(
         f"{CHANNELS} channels in {_in_groups(groups)} ({spec.kind}): {wired.sum()} of {wired.size} wires, "
         f"{spec.num_weights:,} weights and {spec.macs(size):,} multiply-adds on {words.size(size)} pixels, "
-        f"{part} of the ordinary {plain.num_weights:,} and {plain.macs(size):,}.",
+        f"{part} of the ordinary {plain.num_weights:,} and {plain.macs(size):,}."
     )
 
 
-def show_connectivity(matrices: Mapping[str, Tensor], *, figure: Figure | None = None) -> page.Picture:
+def show_connectivity(matrices: Mapping[str, Tensor]) -> page.Picture:
     """Which output channel reads which input channel, for several layers side by side.
 
     Parameters
@@ -228,11 +224,11 @@ def show_connectivity(matrices: Mapping[str, Tensor], *, figure: Figure | None =
             (values.detach() != 0).flatten(2).any(2).numpy() if values.dim() == 4 else values.numpy() != 0
         )
     each = min(2.9, 10.5 / len(wired) - 0.55)
-    figure, axes = page.blank(figure, page.panels(wired, each, each, left=0.3, below=0.3))
+    sheet = page.blank(page.panels(wired, each, each, left=0.3, below=0.3))
     for title, matrix in wired.items():
-        _draw_matrix(axes[title], matrix, f"{title}: {matrix.sum():,} of {matrix.size:,}")
+        _draw_matrix(sheet[title], matrix, f"{title}: {matrix.sum():,} of {matrix.size:,}")
     counts = "; ".join(f"{title}, {matrix.sum():,} of {matrix.size:,}" for title, matrix in wired.items())
-    return page.Picture(figure, f"Connections from input to output channels: {counts}.")
+    return sheet.says(f"Connections from input to output channels: {counts}.")
 
 
 def _stack(groups: int, between: str) -> list[tuple[str, Callable[[Tensor], Tensor], np.ndarray]]:
@@ -250,14 +246,7 @@ def _stack(groups: int, between: str) -> list[tuple[str, Callable[[Tensor], Tens
     return layers
 
 
-def show_poke(
-    image: Tensor,
-    *,
-    channel: int = 5,
-    groups: int = 3,
-    between: str = "nothing",
-    figure: Figure | None = None,
-) -> page.Picture:
+def show_poke(image: Tensor, *, channel: int = 5, groups: int = 3, between: str = "nothing") -> page.Picture:
     """One of twelve channels is turned into its negative: which channels move, layer by layer?
 
     Measured: two layers in groups run once on the photo's channels and once on the poked ones.
@@ -284,22 +273,21 @@ def show_poke(
     before, after = states[-1]
     wires = _row("wires", 0.95 * len(stack) + 0.85)
     block = page.down(_row("inputs", TILE), wires, _row("outputs", TILE), gap=0)
-    figure, axes = page.blank(figure, block, below=0.3)
-    _draw_channels(axes["inputs"], states[0][1], palette.INPUT)
-    _draw_channels(axes["outputs"], after - before, palette.OUTPUT, moved[-1])
-    wires = _draw_wires(axes["wires"], [wired for _, _, wired in stack], moved)
-    _label_kinds(axes["inputs"])
-    _label(axes["inputs"], f"input {channel}\nnegated", colour=palette.INPUT)
+    sheet = page.blank(block, below=0.3)
+    _draw_channels(sheet["inputs"], states[0][1], palette.INPUT)
+    _draw_channels(sheet["outputs"], after - before, palette.OUTPUT, moved[-1])
+    wires = _draw_wires(sheet["wires"], [wired for _, _, wired in stack], moved)
+    _label_kinds(sheet["inputs"])
+    _label(sheet["inputs"], f"input {channel}\nnegated", colour=palette.INPUT)
     for number, (name, _, _) in enumerate(stack):
         _label(wires, name, len(stack) - number - 0.5)
-    _label(axes["outputs"], "change of\noutputs", colour=palette.OUTPUT)
-    draw.outline(axes["inputs"], 0.5, channel + 0.5, (1, 1), palette.KERNEL, 5, rim=0)
+    _label(sheet["outputs"], "change of\noutputs", colour=palette.OUTPUT)
+    draw.outline(sheet["inputs"], 0.5, channel + 0.5, (1, 1), palette.KERNEL, 5, rim=0)
     reached = ", ".join(map(str, np.flatnonzero(moved[-1])))
-    return page.Picture(
-        figure,
+    return sheet.says(
         f"Two 3×3 layers in {_in_groups(groups)}, {between} between them: negating input channel {channel} "
         f"moves {moved[1].sum()} of {CHANNELS} channels after the first layer and {moved[-1].sum()} of "
-        f"{CHANNELS} outputs at the end ({reached}).",
+        f"{CHANNELS} outputs at the end ({reached})."
     )
 
 

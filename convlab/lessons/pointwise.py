@@ -1,13 +1,10 @@
 """The pictures of lesson 01: channels mixed at one pixel, what stacking adds, and what a bottleneck saves."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from math import sqrt
 
 import torch
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn.functional import conv2d
 
@@ -73,7 +70,7 @@ def mix_matrix(name: str, image: Tensor) -> Tensor:
     return rows[name]
 
 
-def show_mix(image: Tensor, *, mix: str = "opponent colours", figure: Figure | None = None) -> page.Picture:
+def show_mix(image: Tensor, *, mix: str = "opponent colours") -> page.Picture:
     """A photo, a 1×1 kernel as the matrix that it is, and the maps (or the photo) that come out.
 
     Parameters
@@ -103,35 +100,29 @@ def show_mix(image: Tensor, *, mix: str = "opponent colours", figure: Figure | N
         above = page.panels(("photo", *COLOURS), 2.4, 2.4, gap=0.2)
         maps = page.panels(made, 2.4, 2.4, gap=0.2, below=0.25)
         block = page.down(above, page.across(matrix, maps, gap=0.2))
-    figure, axes = page.blank(figure, block)
-    draw.photo(axes["photo"], image)
-    draw.kernel(axes["matrix"], weights, title=f"1×1 kernel, 3→{len(names)}")
-    page.name_ticks(axes["matrix"].xaxis, RGB)
-    page.name_ticks(axes["matrix"].yaxis, names)
+    sheet = page.blank(block)
+    draw.photo(sheet["photo"], image)
+    draw.kernel(sheet["matrix"], weights, title=f"1×1 kernel, 3→{len(names)}")
+    page.name_ticks(sheet["matrix"].xaxis, RGB)
+    page.name_ticks(sheet["matrix"].yaxis, names)
     if names == RGB:
-        draw.photo(axes["output"], outputs, f"output {size}", colour=palette.OUTPUT)
+        draw.photo(sheet["output"], outputs, f"output {size}", colour=palette.OUTPUT)
     else:
         for label, name, values in zip(made, names, outputs[0], strict=True):
-            draw.feature_map(axes[label], values, f"{name}, {size}" if alone else name)
+            draw.feature_map(sheet[label], values, f"{name}, {size}" if alone else name)
     for colour, values in zip(() if alone else COLOURS, image[0], strict=False):
-        draw.feature_map(axes[colour], values, colour, colour=palette.INPUT)
+        draw.feature_map(sheet[colour], values, colour, colour=palette.INPUT)
     each = zip(names, outputs[0], strict=True)
     spread = ", ".join(f"{name} {words.number(values.std().item())}" for name, values in each)
-    return page.Picture(
-        figure,
+    return sheet.says(
         f"{mix.capitalize()}: a 1×1 kernel of {len(names)}×3 = {weights.numel()} weights makes "
         f"{words.count(len(names), 'channel')} of 3, and {size} stays {size}. "
-        f"Standard deviation of what comes out: {spread}.",
+        f"Standard deviation of what comes out: {spread}."
     )
 
 
 def show_weighted_sum(
-    image: Tensor,
-    *,
-    red_percent: int = 100,
-    green_percent: int = -100,
-    blue_percent: int = 0,
-    figure: Figure | None = None,
+    image: Tensor, *, red_percent: int = 100, green_percent: int = -100, blue_percent: int = 0
 ) -> page.Picture:
     """Red, green and blue of a photo, each times its weight, and their sum: one 1×1 filter.
 
@@ -151,16 +142,15 @@ def show_weighted_sum(
     weights = [check_whole(name, percent, -1000, 1000) / 100 for name, percent in given.items()]
     image = as_photo(image, channels=3)
     output = conv2d(image, torch.tensor(weights)[None, :, None, None])
-    figure, axes = page.blank(figure, page.panels((*COLOURS, "output"), 2.4, 2.4, gap=0.36))
+    sheet = page.blank(page.panels((*COLOURS, "output"), 2.4, 2.4, gap=0.36))
     terms = [f"{words.short(weight)} × {name}" for weight, name in zip(weights, COLOURS, strict=True)]
     for colour, values, term, sign in zip(COLOURS, image[0], terms, "++=", strict=True):
-        draw.feature_map(axes[colour], values, term, colour=palette.INPUT)
-        page.sign(axes[colour], sign, 0.36)
-    draw.feature_map(axes["output"], output, "output")
+        draw.feature_map(sheet[colour], values, term, colour=palette.INPUT)
+        page.sign(sheet[colour], sign, 0.36)
+    draw.feature_map(sheet["output"], output, "output")
     low, mean, high = (words.number(value.item()) for value in (output.min(), output.mean(), output.max()))
-    return page.Picture(
-        figure,
-        f"The sum of {', '.join(terms)}: the output lies between {low} and {high}, with mean {mean}.",
+    return sheet.says(
+        f"The sum of {', '.join(terms)}: the output lies between {low} and {high}, with mean {mean}."
     )
 
 
@@ -185,9 +175,7 @@ def best_single_layer(inputs: Tensor, target: Tensor) -> Tensor:
     return (pixels @ weights).T.reshape(target.shape).to(target.dtype)
 
 
-def show_collapse(
-    image: Tensor, *, between: str = "ReLU", middle: int = 8, figure: Figure | None = None
-) -> page.Picture:
+def show_collapse(image: Tensor, *, between: str = "ReLU", middle: int = 8) -> page.Picture:
     """Two stacked 1×1 layers, 3 → middle → 1, beside the best that one 1×1 layer can do instead.
 
     Parameters
@@ -223,17 +211,16 @@ def show_collapse(
     fit = best_single_layer(image, target)
     residual = target - fit
     error = (residual.norm() / target.norm().clamp(min=1e-3)).item()  # 0 for a photo of one colour
-    figure, axes = page.blank(figure, page.panels(("photo", "target", "fit", "residual"), 2.5, 2.5, gap=0.17))
-    draw.photo(axes["photo"], image)
+    sheet = page.blank(page.panels(("photo", "target", "fit", "residual"), 2.5, 2.5, gap=0.17))
+    draw.photo(sheet["photo"], image)
     limits = draw.symmetric(target, 0.98)  # one scale, or rounding errors would look as large as the photo
     maps = {"target": ("two layers", target), "fit": ("best one layer", fit)}
     for label, (title, values) in (maps | {"residual": ("what it misses", residual)}).items():
-        draw.feature_map(axes[label], values, title, limits=limits)
+        draw.feature_map(sheet[label], values, title, limits=limits)
     relative = "below 0.0001, which is rounding" if error < 1e-4 else f"{error:.2f}"
-    return page.Picture(
-        figure,
+    return sheet.says(
         f"Two 1×1 layers, 3→{middle}→1, with {between} between, and the best single 1×1 layer in their "
-        f"place: relative error {relative}.",
+        f"place: relative error {relative}."
     )
 
 
@@ -268,12 +255,7 @@ def _millions(macs: int) -> str:
 
 
 def show_bottleneck(
-    *,
-    middle: int = 64,
-    kernel_size: int = 3,
-    channels: int = 256,
-    input_size: int | tuple[int, int] = 56,
-    figure: Figure | None = None,
+    *, middle: int = 64, kernel_size: int = 3, channels: int = 256, input_size: int | tuple[int, int] = 56
 ) -> page.Picture:
     """A bottleneck against the direct convolution: weights and multiply-adds, and where they break even.
 
@@ -298,21 +280,20 @@ def show_bottleneck(
     macs = sum(layer.macs(size) for layer in layers)
     even = break_even(channels, kernel_size)
     curve = page.panel("curve", 3.7, 3.1, left=0.5, below=0.55)
-    figure, axes = page.blank(figure, page.across(page.panel("bars", 6, 3.6), curve, gap=0.4))
+    sheet = page.blank(page.across(page.panel("bars", 6, 3.6), curve, gap=0.4))
     k = words.size(direct.kernel_size)
     rows = {
         f"direct {k}, {channels}→{channels}": ([direct], direct.macs(size)),
         f"bottleneck, {channels}→{middle}→{middle}→{channels}": (layers, macs),
     }
-    _draw_two_bars(axes["bars"], rows, f"weights, and multiply-adds on {words.size(size)}")
-    _draw_break_even(axes["curve"], middle, kernel_size, channels)
+    _draw_two_bars(sheet["bars"], rows, f"weights, and multiply-adds on {words.size(size)}")
+    _draw_break_even(sheet["curve"], middle, kernel_size, channels)
     share = sum(weights) / direct.num_weights
-    return page.Picture(
-        figure,
+    return sheet.says(
         f"Bottleneck {channels}→{middle}→{middle}→{channels}, {k} in the middle: {sum(weights):,} weights "
         f"and {_millions(macs)} on {words.size(size)}, {share:.0%} of the direct {k} with "
         f"{direct.num_weights:,} and {_millions(direct.macs(size))}. "
-        f"Break-even is at {even:.1f} channels in the middle.",
+        f"Break-even is at {even:.1f} channels in the middle."
     )
 
 

@@ -1,13 +1,10 @@
 """The pictures of lesson 04: space and channels filtered one after the other, and what that costs."""
 
-from __future__ import annotations
-
 from math import cos, pi, sin
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
@@ -28,7 +25,6 @@ def show_two_steps(
     blue: str = "Laplacian",
     stride: int = 1,
     output: str = "luma",
-    figure: Figure | None = None,
 ) -> page.Picture:
     """A photo through a depthwise and a pointwise convolution, and through the ordinary one that they equal.
 
@@ -62,27 +58,27 @@ def show_two_steps(
     again = F.conv2d(image, ordinary, stride=spec.stride, padding=spec.padding)
     apart = (again - outputs).abs().max().item()
 
-    figure, axes = page.blank(figure, _two_steps_block())
+    sheet = page.blank(_two_steps_block())
     counts = depthwise.numel(), pointwise.numel(), ordinary.numel()
     equal = "the same four maps" if apart < 1e-5 else f"maps up to {apart:.2g} apart"
     size = words.size(maps.shape[-2:])
-    draw.photo(axes["photo"], image)
+    draw.photo(sheet["photo"], image)
     limits = draw.symmetric(ordinary[chosen])
     for place, (colour, share) in enumerate(zip(COLOURS, COLOUR_KERNELS[output], strict=True)):
-        draw.kernel(axes[f"{colour} kernel"], depthwise[place, 0], title=colour)
+        draw.kernel(sheet[f"{colour} kernel"], depthwise[place, 0], title=colour)
         hue = palette.of_kind("depthwise")
-        _draw_map(axes[f"{colour} map"], maps[0, place], f"{colour} {size}", hue)
+        _draw_map(sheet[f"{colour} map"], maps[0, place], f"{colour} {size}", hue)
         title = f"{words.short(share)} × {colour}"
         weights = ordinary[chosen, place]
-        draw.kernel(axes[f"{colour} slice"], weights, title=title, limits=limits, numbers=False)
-    draw.kernel(axes["pointwise"], pointwise[:, :, 0, 0], title="red   green   blue", aspect="auto")
-    page.name_ticks(axes["pointwise"].yaxis, COLOUR_KERNELS)
-    draw.outline(axes["pointwise"], chosen, 0, (1, 3), palette.INK, rim=0)
+        draw.kernel(sheet[f"{colour} slice"], weights, title=title, limits=limits, numbers=False)
+    draw.kernel(sheet["pointwise"], pointwise[:, :, 0, 0], title="red   green   blue", aspect="auto")
+    page.name_ticks(sheet["pointwise"].yaxis, COLOUR_KERNELS)
+    draw.outline(sheet["pointwise"], chosen, 0, (1, 3), palette.INK, rim=0)
     for place, name in enumerate(COLOUR_KERNELS):
-        _draw_map(axes[name], outputs[0, place], name, palette.OUTPUT, strong=place == chosen)
-    _draw_map(axes["again"], again[0, chosen], output, palette.OUTPUT, strong=True)
+        _draw_map(sheet[name], outputs[0, place], name, palette.OUTPUT, strong=place == chosen)
+    _draw_map(sheet["again"], again[0, chosen], output, palette.OUTPUT, strong=True)
     for name, text, gap in (("photo", "∗", 0.3), ("blue kernel", "=", 0.3), ("blue slice", "→", 0.4)):
-        page.sign(axes[name], text, gap)
+        page.sign(sheet[name], text, gap)
     headings = {
         "photo": ("depthwise", "1  depthwise: one kernel and one map for each channel"),
         "pointwise": ("pointwise", "2  pointwise: 4 kernels of 1×1×3 across the maps"),
@@ -90,18 +86,17 @@ def show_two_steps(
     }
     for name, (kind, text) in headings.items():
         colour = POINTWISE_INK if kind == "pointwise" else palette.of_kind(kind)
-        _write_heading(axes[name], text, colour)
+        _write_heading(sheet[name], text, colour)
     cost = f"ordinary: {counts[2]} weights\nseparable: {counts[0]} + {counts[1]} = {sum(counts[:2])} weights"
     note = f"{equal}\n{cost}"
-    x = 1 + 0.5 / page.inches(axes["again"])[0]
-    page.write(axes["again"], x, 0.5, note, fontsize=palette.TITLE, transform=axes["again"].transAxes)
-    return page.Picture(
-        figure,
+    x = 1 + 0.5 / page.inches(sheet["again"])[0]
+    page.write(sheet["again"], x, 0.5, note, fontsize=palette.TITLE, transform=sheet["again"].transAxes)
+    return sheet.says(
         f"Depthwise kernels {red}, {green} and {blue} at stride {stride} turn {words.size(image.shape[-2:])} "
         f"pixels in 3 channels into 3 maps of {size}; 4 pointwise kernels turn these into 4. An ordinary "
         f"convolution gives {equal} with {counts[2]} weights instead of {sum(counts[:2])}; its filter "
         f"“{output}” is {', '.join(map(words.short, COLOUR_KERNELS[output]))} times the kernel of red, "
-        "green, blue.",
+        "green, blue."
     )
 
 
@@ -138,9 +133,7 @@ def _draw_map(ax: Axes, values: Tensor, title: str, colour: str, *, strong: bool
 OUT_CHANNELS = tuple(2**power for power in range(11))
 
 
-def show_cost_ratio(
-    *, kernel_size: int = 3, out_channels: int = 128, in_channels: int = 64, figure: Figure | None = None
-) -> page.Picture:
+def show_cost_ratio(*, kernel_size: int = 3, out_channels: int = 128, in_channels: int = 64) -> page.Picture:
     """What a separable convolution costs as a share of the ordinary one, over the output channels.
 
     The point is counted from real layers; the curve behind it is 1 / out_channels + 1 / kernel_size².
@@ -168,16 +161,15 @@ def show_cost_ratio(
     ratio = separable / counted["ordinary"]
 
     curves = page.panel("curves", 5.9, 3.7, left=0.55, below=0.6)
-    figure, axes = page.blank(figure, page.across(curves, page.panel("weights", 2.85, 2.2, left=1.05)))
-    _draw_ratios(axes["curves"], kernel_size, out_channels, ratio)
+    sheet = page.blank(page.across(curves, page.panel("weights", 2.85, 2.2, left=1.05)))
+    _draw_ratios(sheet["curves"], kernel_size, out_channels, ratio)
     colours = [palette.of_kind(name) for name in counted]
-    charts.bars(axes["weights"], counted, f"separable: {separable:,} weights", colours=colours)
-    return page.Picture(
-        figure,
+    charts.bars(sheet["weights"], counted, f"separable: {separable:,} weights", colours=colours)
+    return sheet.says(
         f"{kernel_size}×{kernel_size} from {in_channels} to {out_channels} channels: {counted['ordinary']:,} "
         f"weights, separable {counted['depthwise']:,} + {counted['pointwise']:,} = {separable:,}, a share of "
         f"{ratio:.3f} (1/{out_channels} + 1/{kernel_size**2}); no number of output channels brings it below "
-        f"1/{kernel_size**2} = {1 / kernel_size**2:.3f}.",
+        f"1/{kernel_size**2} = {1 / kernel_size**2:.3f}."
     )
 
 
@@ -264,12 +256,7 @@ def _merge(depthwise: Tensor, pointwise: Tensor) -> Tensor:
 
 
 def show_separable_fit(
-    image: Tensor,
-    *,
-    kernels: str = "edge at four angles",
-    depth_multiplier: int = 1,
-    output: int = 1,
-    figure: Figure | None = None,
+    image: Tensor, *, kernels: str = "edge at four angles", depth_multiplier: int = 1, output: int = 1
 ) -> page.Picture:
     """Four ordinary filters, the separable convolution that comes nearest, and what it gets wrong.
 
@@ -307,29 +294,28 @@ def show_separable_fit(
     tables = page.panels(shown, 1.8, 2.4, gap=0.1, left=0.3, below=0.25)
     bars = page.panel("errors", 2.4, 2.4, left=1.6, below=0.25)
     maps = page.panels(("photo", "wanted map", "nearest map", "missed"), 2.4, 2.4)
-    figure, axes = page.blank(figure, page.down(page.across(tables, bars), maps, gap=0))
+    sheet = page.blank(page.down(page.across(tables, bars), maps, gap=0))
     titles = "ordinary kernels", "nearest separable", "difference"
     for (name, weights), title in zip(shown.items(), titles, strict=True):
-        _draw_filters(axes[name], weights, title, wanted, output)
+        _draw_filters(sheet[name], weights, title, wanted, output)
     names = [f"×{multiplier}: {cost} weights" for multiplier, cost in enumerate(costs, start=1)]
     strong, weak = palette.of_kind("depthwise"), "#C9BEDD"
     colours = [strong if place + 1 == depth_multiplier else weak for place in range(4)]
     style = {"colours": colours, "form": "{:.0%}".format, "size": palette.LABEL}
     title = f"error (ordinary: {wanted.numel()} weights)"
-    charts.bars(axes["errors"], dict(zip(names, errors, strict=True)), title, **style)
-    axes["errors"].set_xlim(0, 1.2)
-    draw.photo(axes["photo"], image)
+    charts.bars(sheet["errors"], dict(zip(names, errors, strict=True)), title, **style)
+    sheet["errors"].set_xlim(0, 1.2)
+    draw.photo(sheet["photo"], image)
     limits = draw.symmetric(outputs[0], 0.99)
     titles = f"output {output}, ordinary", "separable", f"difference: {map_error:.0%}"
     for name, title, values in zip(
         ("wanted map", "nearest map", "missed"), titles, (*outputs, missed), strict=True
     ):
-        draw.feature_map(axes[name], values, title, limits=limits)
-    return page.Picture(
-        figure,
+        draw.feature_map(sheet[name], values, title, limits=limits)
+    return sheet.says(
         f"Four filters, “{kernels}”: {wanted.numel()} weights. The nearest separable convolution with depth "
         f"multiplier {depth_multiplier} has {cost} and misses their kernels by {error:.0%}, output {output} "
-        f"on this photo by {map_error:.0%}.",
+        f"on this photo by {map_error:.0%}."
     )
 
 

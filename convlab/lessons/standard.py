@@ -1,13 +1,9 @@
 """The pictures of lesson 00: one output pixel, one map, one size, and what one output sees."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
@@ -25,13 +21,7 @@ def _brightness(weights: Tensor) -> draw.Limits | None:
 
 
 def show_window(
-    image: Tensor,
-    *,
-    row: int = 2,
-    column: int = 3,
-    kernel: str = "Sobel x",
-    stride: int = 1,
-    figure: Figure | None = None,
+    image: Tensor, *, row: int = 2, column: int = 3, kernel: str = "Sobel x", stride: int = 1
 ) -> page.Picture:
     """One output pixel being made: patch times kernel, added up; the map as far as it has come.
 
@@ -67,12 +57,12 @@ def show_window(
     tall = min(3.0, 5.2 * size[0] / size[1])
     steps = page.panels(("patch", "kernel", "products", "sum"), 2, 2, gap=0.6)
     large = page.panels(("photo", "output"), tall * size[1] / size[0], tall)
-    figure, axes = page.blank(figure, page.down(large, steps))
-    draw.outline(draw.photo(axes["photo"], image), top, left, (3, 3), palette.KERNEL, 4)
-    draw.pixel_grid(axes["photo"], *size)
+    sheet = page.blank(page.down(large, steps))
+    draw.outline(draw.photo(sheet["photo"], image), top, left, (3, 3), palette.KERNEL, 4)
+    draw.pixel_grid(sheet["photo"], *size)
 
     limits = _brightness(weights)
-    shown = draw.feature_map(axes["output"], output, within=size, limits=limits)
+    shown = draw.feature_map(sheet["output"], output, within=size, limits=limits)
     first = [(room - part) / 2 for room, part in zip(size, count, strict=True)]
     draw.pixel_grid(shown, *count, *first)
     y, x = first[0] + at[0], first[1] + at[1]
@@ -82,31 +72,30 @@ def show_window(
     shown.add_patch(Rectangle((first[1] - 0.5, y + 0.5), count[1], bottom - y - 0.5, **still))
     draw.outline(shown, y, x, (1, 1), palette.OUTPUT)
 
-    shades = draw.photo(axes["patch"], patch, "patch of the photo")
+    shades = draw.photo(sheet["patch"], patch, "patch of the photo")
     for (i, j), value in np.ndenumerate(patch.numpy()):
         ink = palette.INK if value > 0.5 else "white"
         page.write(shades, j, i, words.number(value), ha="center", fontsize=palette.TITLE, color=ink)
-    draw.kernel(axes["kernel"], weights, title=f"kernel: {kernel}")
+    draw.kernel(sheet["kernel"], weights, title=f"kernel: {kernel}")
     products = (patch * weights).round(decimals=2) + 0.0
-    draw.kernel(axes["products"], products, title="nine products", colour=palette.INK)
-    grey = axes["output"].images[0].to_rgba(total)
-    result = page.frame(axes["sum"], "their sum", palette.OUTPUT)
+    draw.kernel(sheet["products"], products, title="nine products", colour=palette.INK)
+    grey = sheet["output"].images[0].to_rgba(total)
+    result = page.frame(sheet["sum"], "their sum", palette.OUTPUT)
     result.set(facecolor=grey, xlim=(-1, 1), ylim=(-1, 1))
     ink = palette.INK if grey[0] > 0.5 else "white"
     page.write(result, 0, 0, words.number(total), ha="center", fontsize=26, weight="bold", color=ink)
     for name, text in (("patch", "×"), ("kernel", "="), ("products", "add\nup")):
-        page.sign(axes[name], text, 0.6)
+        page.sign(sheet[name], text, 0.6)
 
     number = at[0] * count[1] + at[1] + 1
-    return page.Picture(
-        figure,
+    return sheet.says(
         f"{kernel}, stride {stride}: the window with its top left corner at row {top}, column {left} gives "
         f"nine products, which add up to {words.number(total)}. That is output pixel {number} of "
-        f"{count[0] * count[1]}; {words.size(size)} becomes {words.size(count)}.",
+        f"{count[0] * count[1]}; {words.size(size)} becomes {words.size(count)}."
     )
 
 
-def show_gallery(image: Tensor, kernels: Sequence[str], *, figure: Figure | None = None) -> page.Picture:
+def show_gallery(image: Tensor, kernels: Sequence[str]) -> page.Picture:
     """Named 3×3 kernels in a row, and under each the map that it makes of a photo.
 
     Parameters
@@ -128,26 +117,20 @@ def show_gallery(image: Tensor, kernels: Sequence[str], *, figure: Figure | None
     maps = page.panels(
         [f"{name} map" for name in kernels], side, side * image.shape[-2] / image.shape[-1], above=0
     )
-    figure, axes = page.blank(figure, page.down(page.panels(kernels, side, side), maps, gap=0.25))
+    sheet = page.blank(page.down(page.panels(kernels, side, side), maps, gap=0.25))
     for name, taps in weights.items():
-        draw.kernel(axes[name], taps, title=name)
+        draw.kernel(sheet[name], taps, title=name)
         output = conv2d(image, taps[None, None], padding="same")
-        draw.feature_map(axes[f"{name} map"], output, " ", limits=_brightness(taps))
+        draw.feature_map(sheet[f"{name} map"], output, " ", limits=_brightness(taps))
     sums = ", ".join(f"{name} {round(float(taps.sum()))}" for name, taps in weights.items())
-    return page.Picture(
-        figure,
+    return sheet.says(
         f"{len(kernels)} kernels of 3×3, and under each its map of a photo of "
-        f"{words.size(image.shape[-2:])}. Their weights add up to: {sums}.",
+        f"{words.size(image.shape[-2:])}. Their weights add up to: {sums}."
     )
 
 
 def show_channel_sum(
-    image: Tensor,
-    filters: Mapping[str, Tensor],
-    *,
-    filter: str | None = None,
-    without: str = "nothing",
-    figure: Figure | None = None,
+    image: Tensor, filters: Mapping[str, Tensor], *, filter: str | None = None, without: str = "nothing"
 ) -> page.Picture:
     """How three channels make one map, and several filters several maps.
 
@@ -184,23 +167,20 @@ def show_channel_sum(
     rows = (page.panels((name, f"{name} weights", f"{name} part"), 1.6, 1.6, gap=0.45) for name in COLOURS)
     names = [f"map {name}" for name in filters]
     results = (page.panels(names[n : n + 2], 2, 2, gap=0.2) for n in range(0, len(names), 2))
-    figure, axes = page.blank(
-        figure, page.across(page.down(*rows, gap=0), page.down(*results, gap=0), gap=0.8)
-    )
-    _draw_parts(axes, image, weights, parts, values, at)
+    sheet = page.blank(page.across(page.down(*rows, gap=0), page.down(*results, gap=0), gap=0.8))
+    _draw_parts(sheet, image, weights, parts, values, at)
     for name, plane in zip(filters, maps, strict=True):
-        shown = axes[f"map {name}"]
+        shown = sheet[f"map {name}"]
         draw.feature_map(shown, plane, name, colour=palette.OUTPUT if name == filter else palette.MUTED)
         if name == filter:
             draw.outline(shown, *at, (1, 1), palette.OUTPUT)
         for spine in shown.spines.values():
             spine.set_linewidth(6 if name == filter else 1)
     missing = "" if without == "nothing" else f" Without the {without} channel."
-    return page.Picture(
-        figure,
+    return sheet.says(
         f"Filter {filter!r}: 3 slices of {words.size(weights.shape[1:])}, {weights.numel()} "
         f"weights.{missing} At row {at[0]}, column {at[1]} its parts are {', '.join(values[:2])} and "
-        f"{values[2]}, and the map holds their sum, {total}. Maps that come out: {len(filters)}.",
+        f"{values[2]}, and the map holds their sum, {total}. Maps that come out: {len(filters)}."
     )
 
 
@@ -214,37 +194,25 @@ def _check_filters(filters: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _draw_parts(
-    axes: Mapping[str, Axes],
-    image: Tensor,
-    weights: Tensor,
-    parts: Tensor,
-    values: Sequence[str],
-    at: Sequence[int],
+    sheet: page.Sheet, image: Tensor, weights: Tensor, parts: Tensor, values: Sequence[str], at: Sequence[int]
 ) -> None:
     """For each colour its channel, its slice of the filter and the part that they make, each on one scale."""
     size = weights.shape[1:]
     for number, colour in enumerate(COLOURS):
-        plane = draw.photo(axes[colour], image[:, number], f"{colour} channel")
-        taps = axes[f"{colour} weights"]
+        plane = draw.photo(sheet[colour], image[:, number], f"{colour} channel")
+        taps = sheet[f"{colour} weights"]
         draw.kernel(taps, weights[number], title="its weights", limits=draw.symmetric(weights))
-        part = axes[f"{colour} part"]
+        part = sheet[f"{colour} part"]
         title = f"its part: {values[number]}"
         draw.feature_map(part, parts[number], title, limits=draw.symmetric(parts, 0.99), colour=palette.INK)
         draw.outline(plane, at[0] - size[0] // 2, at[1] - size[1] // 2, size, palette.KERNEL)
         draw.outline(part, *at, (1, 1), palette.OUTPUT)
         page.sign(plane, "∗", 0.45)
         page.sign(taps, "=", 0.45)
-    page.sign(axes["green part"], "add\nup", 0.8)
+    page.sign(sheet["green part"], "add\nup", 0.8)
 
 
-def show_steps(
-    image: Tensor,
-    *,
-    kernel_size: int = 3,
-    stride: int = 1,
-    padding: int = 0,
-    figure: Figure | None = None,
-) -> page.Picture:
+def show_steps(image: Tensor, *, kernel_size: int = 3, stride: int = 1, padding: int = 0) -> page.Picture:
     """Where the window stands on a padded photo, and the size that comes out (a mean, in greys).
 
     Parameters
@@ -267,13 +235,13 @@ def show_steps(
     padded = pad(image, (p,) * 4)
     output = conv2d(padded, torch.full((1, 1, k, k), 1 / k**2), stride=s)
     room = max(size) + 2 * max(3, p)  # so that the photo stays where it is as the padding grows
-    figure, axes = page.blank(figure, page.side_by_side({"photo": 1, "windows": 1, "output": 1}))
+    sheet = page.blank(page.side_by_side({"photo": 1, "windows": 1, "output": 1}))
 
     high, wide = padded.shape[-2:]
     margins = (room - high) / 2, (room - wide) / 2
     across = (-0.5 - margins[1], wide - 0.5 + margins[1])
     padding_text = f"padded to {words.size((high, wide))}" if p else "no padding"
-    shown = draw.photo(axes["photo"], padded, f"photo {words.size(size)}, {padding_text}")
+    shown = draw.photo(sheet["photo"], padded, f"photo {words.size(size)}, {padding_text}")
     shown.set(xlim=across, ylim=(high - 0.5 + margins[0], -0.5 - margins[0]), facecolor="white")
     draw.pixel_grid(shown, high, wide)
     draw.outline(shown, p, p, size, palette.INPUT, 2)
@@ -283,25 +251,22 @@ def show_steps(
     shown.scatter(*zip(*spots, strict=True), **dots)
     draw.outline(shown, 0, 0, (k, k), palette.KERNEL)
 
-    draw.windows(axes["windows"], padded[0, 0, high // 2], [s * n for n in range(columns)], k)
-    axes["windows"].set(xlim=across, ylim=(room, 0))
-    grid = draw.feature_map(axes["output"], output, within=(room, room))
+    draw.windows(sheet["windows"], padded[0, 0, high // 2], [s * n for n in range(columns)], k)
+    sheet["windows"].set(xlim=across, ylim=(room, 0))
+    grid = draw.feature_map(sheet["output"], output, within=(room, room))
     corner = (room - rows) / 2, (room - columns) / 2
     draw.pixel_grid(grid, rows, columns, *corner)
     draw.outline(grid, *corner, (1, 1), palette.OUTPUT)
 
     unused = wide - (s * (columns - 1) + k)
     rest = f" At the right, columns that no window sees: {unused}." if unused else ""
-    return page.Picture(
-        figure,
+    return sheet.says(
         f"Kernel {k}×{k}, stride {s}, padding {p}: across, ⌊({size[1]} + 2·{p} − {k}) / {s}⌋ + 1 = {columns} "
-        f"windows, so {words.size(size)} becomes {words.size((rows, columns))}.{rest}",
+        f"windows, so {words.size(size)} becomes {words.size((rows, columns))}.{rest}"
     )
 
 
-def show_reach(
-    image: Tensor, *, depth: int = 3, kernel_size: int = 3, figure: Figure | None = None
-) -> page.Picture:
+def show_reach(image: Tensor, *, depth: int = 3, kernel_size: int = 3) -> page.Picture:
     """What one output of a stack of ordinary layers sees, layer by layer.
 
     Parameters
@@ -326,20 +291,19 @@ def show_reach(
     seen = sizes[-1][0]
     if seen > min(height, width):
         raise ValueError(f"depth={depth} sees {seen} pixels, more than the photo's {min(height, width)}")
-    figure, axes = page.blank(figure, page.side_by_side({"paths": 1.5, "photo": width / height}, height=4))
+    sheet = page.blank(page.side_by_side({"paths": 1.5, "photo": width / height}, height=4))
     names = [f"layer {level}" for level in range(1, depth + 1)]
-    draw.paths(axes["paths"], [1] * depth, kernel_size, "one output, and all that leads to it", names=names)
-    photo = draw.photo(axes["photo"], image, f"{words.size(sizes[-1])} pixels seen")
+    draw.paths(sheet["paths"], [1] * depth, kernel_size, "one output, and all that leads to it", names=names)
+    photo = draw.photo(sheet["photo"], image, f"{words.size(sizes[-1])} pixels seen")
     draw.pixel_grid(photo, height, width)
     middle = height // 2, width // 2
     for side, _ in reversed(sizes):
         draw.outline(photo, *(at - side // 2 for at in middle), (side, side), palette.KERNEL, 2)
     draw.outline(photo, *middle, (1, 1), palette.OUTPUT, 2)
-    return page.Picture(
-        figure,
+    return sheet.says(
         f"{words.count(depth, 'layer')} of {kernel_size}×{kernel_size}: one output sees "
         f"{' → '.join(map(words.size, sizes))} pixels. That takes {depth * kernel_size**2} weights for each "
-        f"pair of channels; a single kernel of {words.size(sizes[-1])} has {seen**2}.",
+        f"pair of channels; a single kernel of {words.size(sizes[-1])} has {seen**2}."
     )
 
 

@@ -4,8 +4,6 @@ The structural field answers "which input pixels can change this output at all?"
 weights are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -97,10 +95,7 @@ class MeasuredField:
 
 
 def measure_receptive_field(
-    module: nn.Module,
-    input_shape: tuple[int, ...],
-    at: Place | None = None,
-    channel: int | None = None,
+    module: nn.Module, input_shape: tuple[int, ...], at: Place | None = None, channel: int | None = None
 ) -> MeasuredField:
     """Exactly which input pixels can reach one output of a module.
 

@@ -1,7 +1,5 @@
 """A module run once on an empty image, watched, and left as it was."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager

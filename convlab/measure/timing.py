@@ -1,7 +1,5 @@
 """How long modules take, measured fairly beside what they cost."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter

@@ -5,8 +5,6 @@ through them, each answering only which elements it looked at: no weight, dead R
 can hide a pixel that way.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction

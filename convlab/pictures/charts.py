@@ -3,8 +3,6 @@
 Every ``draw_…`` takes the axes first and returns them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -135,40 +133,18 @@ def cloud(
     _number_axes(ax, xlabel, ylabel)
     ax.scatter(xs, ys, s=110, c=colours, edgecolors="white", linewidths=1, zorder=3)
     dots = ax.transAxes.inverted().transform(ax.transData.transform(np.column_stack([xs, ys])))
-    placed: list[tuple[float, ...]] = []
-    for name, dot in zip(points, dots, strict=True):
-        left, bottom, width, _ = _free_box(name, dot, dots, placed)
-        end = left + width * (left < dot[0]), bottom + LINE / 2
+    height = 0.0
+    for rank, number in enumerate(np.argsort(dots[:, 1])):
+        (x, y), right = dots[number], dots[number][0] < 0.6
+        # From low to high, each name clear of the one below, with room for those above.
+        height = min(max(y, height + LINE), 1 - LINE * (len(dots) - rank - 0.5))
+        end = x + (0.03 if right else -0.03)
         line = {"color": palette.MUTED, "linewidth": 0.8, "zorder": 2.4, "transform": ax.transAxes}
-        ax.plot(*zip(dot, end, strict=True), **line)
+        ax.plot([x, end], [y, height], **line)
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1}
-        place = {"transform": ax.transAxes, "ha": "right" if left < dot[0] else "left"}
-        write(ax, *end, name, bbox=box, zorder=2.5, **place)  # over lines, under dots
+        place = {"transform": ax.transAxes, "ha": "left" if right else "right", "zorder": 2.5}
+        write(ax, end, height, list(points)[number], bbox=box, **place)  # over lines, under dots
     return ax
 
 
-LINE, LETTER = 0.065, 0.025  # height of a label and width of its letters, in fractions of the axes
-
-
-def _free_box(
-    name: str, dot: np.ndarray, dots: np.ndarray, placed: list[tuple[float, ...]]
-) -> tuple[float, ...]:
-    """(left, bottom, width, height) near a dot for its name, clear of other dots and names if it can be."""
-    width = LETTER * len(name)
-    best, least = None, np.inf
-    for up in (0, 1, -1, 2, -2, 3, -3):
-        for left in (dot[0] + 0.03, dot[0] - 0.03 - width):
-            box = (left, dot[1] + up * LINE - LINE / 2, width, LINE)
-            hidden = sum(_overlap(box, (*(other - 0.02), 0.04, 0.04)) for other in dots)
-            crossed = sum(_overlap(box, other) for other in placed)
-            outside = left < 0 or left + width > 1 or not 0 < box[1] < 1 - LINE
-            cost = 10 * (hidden + crossed) + 20 * outside + abs(up)
-            if cost < least:
-                best, least = box, cost
-    placed.append(best)
-    return best
-
-
-def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    sides = zip(one[:2], one[2:], other[:2], other[2:], strict=True)
-    return all(a < b + wide_b and b < a + wide_a for a, wide_a, b, wide_b in sides)
+LINE = 0.075  # height of a name, in fractions of the axes

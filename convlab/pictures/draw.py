@@ -4,8 +4,6 @@ Every ``draw_…`` takes the axes first and returns them. A pixel (row, column) 
 the place x = column, y = row.
 """
 
-from __future__ import annotations
-
 import reprlib
 from collections.abc import Sequence
 from math import ceil

@@ -1,16 +1,12 @@
 """Whole pictures for the lessons: each ``show_…`` returns a figure with the sentence that it shows.
 
 The values that a reader may play with are keyword arguments, so that the same function makes the
-still picture and, under an :class:`~convlab.explore.explorers.Explorer`, the moving one. A `figure` handed
-in is drawn over.
+still picture and, under an :class:`~convlab.explore.explorers.Explorer`, the moving one.
 """
-
-from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from convlab.arithmetic import ConvSpec
@@ -26,16 +22,16 @@ from convlab.pictures.page import Picture
 Image = Tensor | np.ndarray  # and whatever else `as_photo` takes
 
 
-def show_photo(image: Image, title: str = "", *, figure: Figure | None = None) -> Picture:
+def show_photo(image: Image, title: str = "") -> Picture:
     """One photo, as :func:`~convlab.images.as_photo` takes it."""
     image = as_photo(image)
     height, width = image.shape[-2:]
-    figure, axes = page.blank(figure, page.side_by_side({"photo": width / height}, width=5), width=5)
-    draw.photo(axes["photo"], image, title)
-    return Picture(figure, f"A photo of {height}×{width} pixels.")
+    sheet = page.blank(page.side_by_side({"photo": width / height}, width=5), width=5)
+    draw.photo(sheet["photo"], image, title)
+    return sheet.says(f"A photo of {height}×{width} pixels.")
 
 
-def show_maps(maps: Mapping[str, Tensor], *, figure: Figure | None = None) -> Picture:
+def show_maps(maps: Mapping[str, Tensor]) -> Picture:
     """Feature maps (1, 1, H, W) in a row, under their titles.
 
     Raises
@@ -48,14 +44,14 @@ def show_maps(maps: Mapping[str, Tensor], *, figure: Figure | None = None) -> Pi
         for title, values in check_mapping("maps", maps, object).items()
     }
     ratios = {title: plane.shape[1] / plane.shape[0] for title, plane in planes.items()}
-    figure, axes = page.blank(figure, page.side_by_side(ratios))
+    sheet = page.blank(page.side_by_side(ratios))
     for title, plane in planes.items():
-        draw.feature_map(axes[title], plane, f"{title}: {words.size(plane.shape)}")
+        draw.feature_map(sheet[title], plane, f"{title}: {words.size(plane.shape)}")
     sizes = "; ".join(f"{title}, {words.size(plane.shape)}" for title, plane in planes.items())
-    return Picture(figure, f"Feature maps: {sizes}.")
+    return sheet.says(f"Feature maps: {sizes}.")
 
 
-def show_kernels(kernel: Tensor, dilations: Sequence[int] = (1,), *, figure: Figure | None = None) -> Picture:
+def show_kernels(kernel: Tensor, dilations: Sequence[int] = (1,)) -> Picture:
     """One kernel (height, width) at several dilations.
 
     Raises
@@ -68,19 +64,19 @@ def show_kernels(kernel: Tensor, dilations: Sequence[int] = (1,), *, figure: Fig
         f"dilation {d}": ConvSpec(1, 1, plane.shape, dilation=d)
         for d in check_sequence("dilations", dilations)
     }
-    figure, axes = page.blank(figure, page.side_by_side(dict.fromkeys(specs, 1)))
+    sheet = page.blank(page.side_by_side(dict.fromkeys(specs, 1)))
     spans = {name: words.size(spec.effective_kernel_size) for name, spec in specs.items()}
     for name, spec in specs.items():
-        draw.kernel(axes[name], plane, spec.dilation, f"{name}: spans {spans[name]}")
+        draw.kernel(sheet[name], plane, spec.dilation, f"{name}: spans {spans[name]}")
     sizes = ", ".join(f"{span} at {name}" for name, span in spans.items())
     weights = words.count(plane.size, "weight")
-    return Picture(figure, f"A {words.size(plane.shape)} kernel, {weights}, spans {sizes}.")
+    return sheet.says(f"A {words.size(plane.shape)} kernel, {weights}, spans {sizes}.")
 
 
 ZOOM = 41  # pixels across, in which single ones can be told apart
 
 
-def show_field(image: Image, field: MeasuredField, *, figure: Figure | None = None) -> Picture:
+def show_field(image: Image, field: MeasuredField) -> Picture:
     """The pixels that one output of any module sees, over a photo, and its gradient as heat.
 
     A field with holes that is wider than 41 pixels has its middle enlarged beside it.
@@ -100,23 +96,20 @@ def show_field(image: Image, field: MeasuredField, *, figure: Figure | None = No
     height, width = field.size
     zoomed = max(height, width) > ZOOM and max(field.largest_gap) > 1
     shown = ("support", "zoom", "heat") if zoomed else ("support", "heat")
-    figure, axes = page.blank(figure, page.side_by_side(dict.fromkeys(shown, 1)))
-    draw.support(axes["support"], image, field)
+    sheet = page.blank(page.side_by_side(dict.fromkeys(shown, 1)))
+    draw.support(sheet["support"], image, field)
     if zoomed:
-        draw.support(axes["zoom"], image, field, f"its middle, {ZOOM}×{ZOOM}")
+        draw.support(sheet["zoom"], image, field, f"its middle, {ZOOM}×{ZOOM}")
         row, column = field.center
-        axes["zoom"].set(xlim=(column - ZOOM / 2, column + ZOOM / 2), ylim=(row + ZOOM / 2, row - ZOOM / 2))
-    draw.heat(axes["heat"], field, "size of the gradient")
-    return Picture(
-        figure,
+        sheet["zoom"].set(xlim=(column - ZOOM / 2, column + ZOOM / 2), ylim=(row + ZOOM / 2, row - ZOOM / 2))
+    draw.heat(sheet["heat"], field, "size of the gradient")
+    return sheet.says(
         f"One output reaches across {height}×{width} pixels and sees {field.support.sum():,} of "
-        f"{height * width:,} ({field.coverage:.1%}).",
+        f"{height * width:,} ({field.coverage:.1%})."
     )
 
 
-def show_growth(
-    image: Image, fields: Mapping[int, MeasuredField], *, figure: Figure | None = None
-) -> Picture:
+def show_growth(image: Image, fields: Mapping[int, MeasuredField]) -> Picture:
     """How the field of one output grows layer by layer: nested on the photo, and as a curve.
 
     Parameters
@@ -134,21 +127,20 @@ def show_growth(
     fields = check_mapping("fields", fields, MeasuredField)
     *_, last = fields
     image = as_photo(image, fields[last].support.shape)
-    figure, axes = page.blank(
-        figure, page.beside_a_chart("photo", image.shape[-1] / image.shape[-2], "growth")
-    )
-    draw.nested(axes["photo"], image, list(fields.values()), f"fields after {min(fields)} to {last} layers")
+    sheet = page.blank(page.beside_a_chart("photo", image.shape[-1] / image.shape[-2], "growth"))
+    draw.nested(sheet["photo"], image, list(fields.values()), f"fields after {min(fields)} to {last} layers")
     sizes = [field.size[0] for field in fields.values()]
-    charts.growth(axes["growth"], {f"after {last} layers": sizes}, len(sizes), [palette.KERNEL], list(fields))
+    charts.growth(
+        sheet["growth"], {f"after {last} layers": sizes}, len(sizes), [palette.KERNEL], list(fields)
+    )
     each = ", ".join(f"{size} after {layers}" for layers, size in zip(fields, sizes, strict=True))
-    return Picture(
-        figure,
+    return sheet.says(
         f"Receptive field, in pixels along one axis, by layers: {each}; neighbouring outputs of the last "
-        f"are {fields[last].stride[0]} apart.",
+        f"are {fields[last].stride[0]} apart."
     )
 
 
-def show_cost(cost: Cost, *, figure: Figure | None = None) -> Picture:
+def show_cost(cost: Cost) -> Picture:
     """Where a network's multiply-adds, weights and bytes go: by layer and by kind.
 
     Raises
@@ -161,8 +153,8 @@ def show_cost(cost: Cost, *, figure: Figure | None = None) -> Picture:
     block = page.across(
         page.panel("layers", 5, 3.2, left=0.5, below=0.55), page.panel("shares", 3.6, 3.75, left=1.35)
     )
-    figure, axes = page.blank(figure, block)
-    charts.layers(axes["layers"], cost)
+    sheet = page.blank(block)
+    charts.layers(sheet["layers"], cost)
     kinds = cost.kinds
     rest = cost.bytes - sum(part.bytes for part in kinds.values())
     rows = {
@@ -171,15 +163,14 @@ def show_cost(cost: Cost, *, figure: Figure | None = None) -> Picture:
         "bytes moved": {kind: part.bytes for kind, part in kinds.items()}
         | ({"others": rest} if rest else {}),
     }
-    charts.shares(axes["shares"], rows, "shares by kind")
+    charts.shares(sheet["shares"], rows, "shares by kind")
     shares = ", ".join(f"{kind} {part.macs / cost.macs:.1%}" for kind, part in kinds.items())
-    return Picture(
-        figure,
-        f"{cost.macs:,} multiply-adds ({shares}), {cost.weights:,} weights, {cost.bytes:,} bytes moved.",
+    return sheet.says(
+        f"{cost.macs:,} multiply-adds ({shares}), {cost.weights:,} weights, {cost.bytes:,} bytes moved."
     )
 
 
-def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -> Picture:
+def show_times(timings: Mapping[str, Timing]) -> Picture:
     """Time against multiply-adds, and the speed reached against arithmetic intensity.
 
     Left: each module's share of the first one's time against its share of the first one's
@@ -198,7 +189,7 @@ def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -
             raise ValueError(
                 f"timings[{name!r}] has no multiply-adds: a logarithmic axis has no place for it"
             )
-    figure, axes = page.blank(figure, page.panels(("shares", "roofline"), 4.5, 3.75, left=0.75, below=0.65))
+    sheet = page.blank(page.panels(("shares", "roofline"), 4.5, 3.75, left=0.75, below=0.65))
     first = next(iter(timings.values()))
     kinds = [name if name in KINDS else _leading(timing.cost) for name, timing in timings.items()]
     colours = [palette.of_kind(kind) for kind in kinds]
@@ -208,7 +199,7 @@ def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -
         shares[label] = (100 * timing.cost.macs / first.cost.macs, 100 * timing.median / first.median)
         speeds[name] = (timing.cost.intensity, timing.cost.macs / timing.median / 1e9)
     time = f"% of the time, {words.count(first.threads, 'thread')}"
-    ax = charts.cloud(axes["shares"], shares, colours, "% of the multiply-adds", time)
+    ax = charts.cloud(sheet["shares"], shares, colours, "% of the multiply-adds", time)
     for (x, _), timing, colour in zip(shares.values(), timings.values(), colours, strict=True):
         ax.plot([x, x], [100 * end / first.median for end in timing.spread], color=colour, linewidth=2)
     ends = [min(ax.get_xlim()[0], ax.get_ylim()[0]), max(ax.get_xlim()[1], ax.get_ylim()[1])]
@@ -216,7 +207,7 @@ def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -
     ax.set_title("on the dashed line: as promised", fontsize=palette.TITLE)
     ridge = first.peak / first.bandwidth / 2, first.peak / 1e9
     labels = "multiply-adds per byte moved", "billion multiply-adds a second"
-    ax = charts.cloud(axes["roofline"], speeds, colours, *labels, in_view=[ridge])
+    ax = charts.cloud(sheet["roofline"], speeds, colours, *labels, in_view=[ridge])
     x = np.geomspace(*ax.get_xlim(), 100)
     roof = np.minimum(first.peak, first.bandwidth * x) / 1e9
     ax.plot(x, roof, color=palette.MUTED, linewidth=1.5)
@@ -226,10 +217,9 @@ def show_times(timings: Mapping[str, Timing], *, figure: Figure | None = None) -
         f"{name} {share:.3g} % and {timings[name].cost.intensity:.2g}"
         for name, (share, _) in zip(timings, shares.values(), strict=True)
     )
-    return Picture(
-        figure,
+    return sheet.says(
         f"Measured time beside counted multiply-adds, as shares of {next(iter(timings))!r} "
-        f"({first.cost.macs:,}). Share of the multiply-adds, and multiply-adds per byte: {each}.",
+        f"({first.cost.macs:,}). Share of the multiply-adds, and multiply-adds per byte: {each}."
     )
 
 
@@ -239,9 +229,7 @@ def _leading(cost: Cost) -> str:
     return "depthwise" if "depthwise" in kinds else max(kinds, key=lambda kind: kinds[kind].macs, default="")
 
 
-def show_costs(
-    specs: Mapping[str, ConvSpec], input_size: tuple[int, int], *, figure: Figure | None = None
-) -> Picture:
+def show_costs(specs: Mapping[str, ConvSpec], input_size: tuple[int, int]) -> Picture:
     """Weights and multiply-adds of several convolutions on the same input, as bars.
 
     Raises
@@ -257,10 +245,10 @@ def show_costs(
     block = page.across(
         page.panel("weights", 4.2, height, left=1.9), page.panel("multiply-adds", 4.2, height), gap=0.5
     )
-    figure, axes = page.blank(figure, block)
+    sheet = page.blank(block)
     colours = [palette.of_kind(spec.kind) for spec in specs.values()]
-    charts.bars(axes["weights"], weights, "weights", colours=colours)
+    charts.bars(sheet["weights"], weights, "weights", colours=colours)
     title = f"multiply-adds on {words.size(size)}"
-    charts.bars(axes["multiply-adds"], macs, title, colours=colours, named=False)
+    charts.bars(sheet["multiply-adds"], macs, title, colours=colours, named=False)
     each = "; ".join(f"{name}: {weights[name]:,} weights, {macs[name]:,} multiply-adds" for name in specs)
-    return Picture(figure, f"On {words.size(size)} pixels: {each}.")
+    return sheet.says(f"On {words.size(size)} pixels: {each}.")

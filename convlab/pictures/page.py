@@ -1,10 +1,10 @@
 """A figure that says what it shows, and the page it is drawn on: blocks of panels, measured in inches."""
 
-from __future__ import annotations
-
 import io
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from weakref import WeakKeyDictionary
@@ -154,28 +154,45 @@ def beside_a_chart(label: str, ratio: float, chart: str) -> Block:
     return across(photo, panel(chart, width, height, left=0.55, below=0.55))
 
 
+class Sheet(dict[str, Axes]):
+    """The axes of a page by their labels."""
+
+    def __init__(self, figure: Figure) -> None:
+        super().__init__({str(axes.get_label()): axes for axes in figure.axes})
+        self.figure = figure
+
+    def says(self, sentence: str) -> Picture:
+        """What was drawn, with the sentence that it shows."""
+        return Picture(self.figure, sentence)
+
+
 _block_of: WeakKeyDictionary[Figure, tuple[Block, float, float]] = WeakKeyDictionary()
+_used: ContextVar[Figure | None] = ContextVar("used", default=None)
 
 
-def blank(
-    figure: Figure | None, block: Block, *, width: float = WIDTH, below: float = 0.1
-) -> tuple[Figure, dict[str, Axes]]:
+@contextmanager
+def over(figure: Figure | None) -> Iterator[None]:
+    """The next page is drawn over this figure, if it has the same panels: making axes takes longest."""
+    token = _used.set(figure)
+    try:
+        yield
+    finally:
+        _used.reset(token)
+
+
+def blank(block: Block, *, width: float = WIDTH, below: float = 0.1) -> Sheet:
     """A page with empty axes where the block has panels, centred, ready to be drawn on.
-
-    Making axes takes longer than drawing on them, so a page that already has just these is wiped and
-    used again.
 
     Parameters
     ----------
-    figure : Figure or None
-        One that may be drawn over, or None for a new one.
     block : Block
     width, below : float
         Of the page, and the room at its foot, in inches.
     """
-    figure = Figure(dpi=DPI) if figure is None else figure
-    if _block_of.get(figure) != (block, width, below):
-        figure.clear()
+    figure = _used.get()
+    _used.set(None)
+    if figure is None or _block_of.get(figure) != (block, width, below):
+        figure = Figure(dpi=DPI)
         FigureCanvasAgg(figure)
         height, margin = block.height + below, (width - block.width) / 2
         figure.set_size_inches(width, height)
@@ -185,7 +202,7 @@ def blank(
         _block_of[figure] = block, width, below
     for axes in figure.axes:
         _wipe(axes)
-    return figure, {axes.get_label(): axes for axes in figure.axes}
+    return Sheet(figure)
 
 
 def _wipe(ax: Axes) -> None:

@@ -1,7 +1,5 @@
 """How sizes, numbers and counts are written, in pictures and in their sentences."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 
