@@ -37,13 +37,12 @@ PATCHES = cut_patches(["cat", "moon"], "test", 9)
 KERNELS_BEFORE = torch.randn(7, 3, 3, generator=torch.Generator().manual_seed(0))
 
 
-def training_picture(accuracies=((0.5, 0.7), (0.9, 0.8)), chance=0.25, figure=None):
+def training_picture(accuracies=((0.5, 0.7), (0.9, 0.8)), chance=0.25):
     return show_training(
         dict(zip(NETWORKS, accuracies, strict=True)),
         {name: cost(network, (1, 24, 24)) for name, network in NETWORKS.items()},
         dict.fromkeys(NETWORKS, 0.02),
         chance=chance,
-        figure=figure,
     )
 
 
@@ -55,11 +54,11 @@ def timings():
 
 
 PICTURES = {
-    "five": lambda figure=None: show_five(CAT, channels=8, figure=figure),
-    "training": lambda figure=None: training_picture(figure=figure),
-    "patches": lambda figure=None: show_patches(PATCHES, ["cat", "moon"], figure=figure),
-    "kernels": lambda figure=None: show_learned_kernels(KERNELS_BEFORE, KERNELS_BEFORE + 1, figure=figure),
-    "features": lambda figure=None: show_features(NETWORKS, PIECES, piece="moon", figure=figure),
+    "five": lambda: show_five(CAT, channels=8),
+    "training": lambda: training_picture(),
+    "patches": lambda: show_patches(PATCHES, ["cat", "moon"]),
+    "kernels": lambda: show_learned_kernels(KERNELS_BEFORE, KERNELS_BEFORE + 1),
+    "features": lambda: show_features(NETWORKS, PIECES, piece="moon"),
 }
 
 

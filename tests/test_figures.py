@@ -41,21 +41,17 @@ def stacked_fields(rates):
 
 
 PICTURES = {
-    "photo": lambda figure=None: show_photo(photo("coffee", (40, 60)), figure=figure),
-    "maps": lambda figure=None: show_maps({"photo": CAT, "half": CAT[..., ::2, ::2]}, figure=figure),
-    "kernels": lambda figure=None: show_kernels(kernel("emboss"), (1, 2), figure=figure),
-    "dilation": lambda figure=None: show_dilation(CAT, dilation=3, figure=figure),
-    "rates": lambda figure=None: show_rates(CAT, rates=(1, 2, 9), figure=figure),
-    "depth": lambda figure=None: show_depth(CAT, depth=3, figure=figure),
-    "field": lambda figure=None: show_field(CAT, stacked_fields([2, 2])[-1], figure=figure),
-    "growth": lambda figure=None: show_growth(
-        CAT, dict(enumerate(stacked_fields([1, 2, 4]), 1)), figure=figure
-    ),
-    "cost": lambda figure=None: show_cost(cost(SEPARABLE, (4, 16, 16)), figure=figure),
-    "times": lambda figure=None: show_times(TIMINGS, figure=figure),
-    "costs": lambda figure=None: show_costs(
-        {"a": ConvSpec(3, 4, 3), "b": ConvSpec(3, 4, 1)}, (9, 9), figure=figure
-    ),
+    "photo": lambda: show_photo(photo("coffee", (40, 60))),
+    "maps": lambda: show_maps({"photo": CAT, "half": CAT[..., ::2, ::2]}),
+    "kernels": lambda: show_kernels(kernel("emboss"), (1, 2)),
+    "dilation": lambda: show_dilation(CAT, dilation=3),
+    "rates": lambda: show_rates(CAT, rates=(1, 2, 9)),
+    "depth": lambda: show_depth(CAT, depth=3),
+    "field": lambda: show_field(CAT, stacked_fields([2, 2])[-1]),
+    "growth": lambda: show_growth(CAT, dict(enumerate(stacked_fields([1, 2, 4]), 1))),
+    "cost": lambda: show_cost(cost(SEPARABLE, (4, 16, 16))),
+    "times": lambda: show_times(TIMINGS),
+    "costs": lambda: show_costs({"a": ConvSpec(3, 4, 3), "b": ConvSpec(3, 4, 1)}, (9, 9)),
 }
 
 

@@ -19,14 +19,14 @@ SMALL_PHOTO = photo("astronaut", 24)
 LEGAL = (1, 2, 3, 4, 6, 12)
 
 PICTURES = {
-    "groups": lambda figure=None: show_groups(SMALL_PHOTO, groups=4, figure=figure),
-    "ordinary": lambda figure=None: show_groups(SMALL_PHOTO, groups=1, figure=figure),
-    "depthwise": lambda figure=None: show_groups(SMALL_PHOTO, groups=12, figure=figure),
-    "poke": lambda figure=None: show_poke(SMALL_PHOTO, channel=11, groups=2, figure=figure),
-    "shuffled": lambda figure=None: show_poke(SMALL_PHOTO, groups=4, between=BETWEEN[1], figure=figure),
-    "mixed": lambda figure=None: show_poke(SMALL_PHOTO, groups=12, between=BETWEEN[2], figure=figure),
-    "connectivity": lambda figure=None: show_connectivity(
-        {"diagonal": torch.eye(12), "4 groups": torch.ones(8, 12, 3, 3)}, figure=figure
+    "groups": lambda: show_groups(SMALL_PHOTO, groups=4),
+    "ordinary": lambda: show_groups(SMALL_PHOTO, groups=1),
+    "depthwise": lambda: show_groups(SMALL_PHOTO, groups=12),
+    "poke": lambda: show_poke(SMALL_PHOTO, channel=11, groups=2),
+    "shuffled": lambda: show_poke(SMALL_PHOTO, groups=4, between=BETWEEN[1]),
+    "mixed": lambda: show_poke(SMALL_PHOTO, groups=12, between=BETWEEN[2]),
+    "connectivity": lambda: show_connectivity(
+        {"diagonal": torch.eye(12), "4 groups": torch.ones(8, 12, 3, 3)}
     ),
 }
 

@@ -10,8 +10,9 @@ from torch.nn import functional as F  # noqa: N812
 
 from convlab import Explorer, kernel, photo, show_cost_ratio, show_separable_fit, show_two_steps
 from convlab.kernels import COLOUR_KERNELS
-from convlab.lessons.separable import FILTERS
+from convlab.lessons.separable import _filters
 
+FILTERS = list(_filters())
 CAT = photo("cat", 32)
 COFFEE = photo("coffee", (24, 32))
 
@@ -22,7 +23,7 @@ PICTURES = {
     "ratio, 1×1": partial(show_cost_ratio, kernel_size=1, out_channels=1024, in_channels=256),
     "ratio, 7×7": partial(show_cost_ratio, kernel_size=7, out_channels=1),
     "fit": partial(show_separable_fit, CAT),
-    "exact fit": partial(show_separable_fit, COFFEE, kernels="random", depth_multiplier=4, output=4),
+    "exact fit": partial(show_separable_fit, COFFEE, kernels="random", depth_multiplier=4, output=3),
 }
 
 
@@ -180,7 +181,7 @@ def test_an_explorer_follows_its_controls():
             partial(show_separable_fit, CAT, depth_multiplier=5),
             "depth_multiplier=5 must be a whole number from 1 to 4",
         ),
-        (partial(show_separable_fit, CAT, output=0), "output=0 must be a whole number from 1 to 4"),
+        (partial(show_separable_fit, CAT, output=4), "output=4 must be a whole number from 0 to 3"),
         (partial(show_separable_fit, CAT, output=True), "output=True must be"),
         (partial(show_separable_fit, torch.zeros(3)), "image"),
         (partial(show_separable_fit, CAT[:, :2]), "image"),

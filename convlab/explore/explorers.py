@@ -121,16 +121,13 @@ class Explorer:
         Parameters
         ----------
         **choices
-            Values to keep of a control; all of them unless given.
+            Values for a control; all that it offers unless given.
 
         Raises
         ------
         ValueError
             If the controls have more than ``MOST_FRAMES`` states together.
         """
-        for name, values in choices.items():
-            for value in values:
-                self.choices.check(name, value)
         ahead = Explorer(self._draw, labels=self.choices.labels, **(self._offered | choices))
         options = ahead.choices.options
         frames = prod(map(len, options.values()))

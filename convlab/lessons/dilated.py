@@ -99,18 +99,9 @@ def show_rates(
     draw.paths(sheet["paths"], rates, kernel_size)
     draw.support(sheet["support"], image, field)
     draw.heat(sheet["heat"], field, "paths to each pixel")
-    sentence = _sentence(field, rates, kernel_size)
-    if judge:
-        sentence += f" {_verdict(field, rates, kernel_size)}"
-    return sheet.says(sentence)
-
-
-def _sentence(field: MeasuredField, rates: Sequence[int], kernel_size: int) -> str:
-    height, width = field.size
-    return (
-        f"Rates {tuple(rates)}, {kernel_size}×{kernel_size}: one output reaches across {height}×{width} "
-        f"pixels and sees {field.support.sum():,} of {height * width:,} ({field.coverage:.0%})."
-    )
+    seen = words.seen(field.size, field.support.sum())
+    sentence = f"Rates {tuple(rates)}, {kernel_size}×{kernel_size}: one output {seen}."
+    return sheet.says(f"{sentence} {_verdict(field, rates, kernel_size)}" if judge else sentence)
 
 
 def _verdict(field: MeasuredField, rates: Sequence[int], kernel_size: int) -> str:

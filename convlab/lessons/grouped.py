@@ -187,12 +187,8 @@ def show_groups(image: Tensor, *, groups: int = 3) -> page.Picture:
     _label(sheet["wires"], f"{_in_groups(groups)},\n{spec.kind}")
     _label(sheet["outputs"], "output\nchannels", colour=palette.OUTPUT)
     _draw_matrix(sheet["matrix"], wired, f"{wired.sum()} of {wired.size} wires")
-    both, colours = {"ordinary": plain, f"groups={groups}": spec}, [palette.of_kind(plain.kind), colour]
-    weights = {name: one.num_weights for name, one in both.items()}
-    macs = {name: one.macs(size) for name, one in both.items()}
-    charts.bars(sheet["weights"], weights, "weights", colours=colours)
-    title = f"multiply-adds on {words.size(size)}"
-    charts.bars(sheet["multiply-adds"], macs, title, colours=colours, named=False)
+    both = {plain.kind: plain, f"groups={groups}": spec}
+    charts.costs(sheet["weights"], sheet["multiply-adds"], both, size)
     part = "all" if groups == 1 else f"1/{groups}"
     return sheet.says(
         f"{CHANNELS} channels in {_in_groups(groups)} ({spec.kind}): {wired.sum()} of {wired.size} wires, "

@@ -1,6 +1,6 @@
 """The pictures of lesson 04: space and channels filtered one after the other, and what that costs."""
 
-from math import cos, pi, sin
+from math import cos, pi, prod, sin
 
 import numpy as np
 import torch
@@ -201,15 +201,6 @@ def _draw_ratios(ax: Axes, kernel_size: int, out_channels: int, ratio: float) ->
     page.thin_sides(ax, *ax.spines)
 
 
-FILTERS = (
-    "one edge, four colours",
-    "sharpen, four strengths",
-    "edge at four angles",
-    "four different jobs",
-    "random",
-)
-
-
 def _filters() -> dict[str, Tensor]:
     """Ordinary kernels (4, 3, 3, 3) from separable to not at all: four filters on three channels."""
     across, down, blur = (named_kernel(name) for name in ("Sobel x", "Sobel y", "Gaussian blur"))
@@ -220,43 +211,29 @@ def _filters() -> dict[str, Tensor]:
     slope = named_kernel("emboss") - named_kernel("identity")
     jobs = mixes[[0, 0, 1, 2]] * torch.stack([across, down, named_kernel("Laplacian"), slope])[:, None]
     grey = torch.full((1, 3, 1, 1), 1 / 3)
-    kernels = (
-        mixes * across,
-        grey * sharper[:, None],
-        grey * turned[:, None],
-        jobs / jobs.flatten(1).norm(dim=1)[:, None, None, None],
-        torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0)),
-    )
-    return dict(zip(FILTERS, kernels, strict=True))
+    return {
+        "one edge, four colours": mixes * across,
+        "sharpen, four strengths": grey * sharper[:, None],
+        "edge at four angles": grey * turned[:, None],
+        "four different jobs": jobs / jobs.flatten(1).norm(dim=1)[:, None, None, None],
+        "random": torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0)),
+    }
 
 
-def _best_fit(weights: Tensor, multiplier: int) -> tuple[Tensor, Tensor]:
-    """Depthwise (C·m, 1, k, k) and pointwise (C_out, C·m, 1, 1) whose merged kernel is nearest to `weights`.
+def _nearest(weights: Tensor, multiplier: int) -> Tensor:
+    """The kernel of the separable convolution, with this depth multiplier, that is nearest to `weights`.
 
     For each input channel, the m largest parts of the singular value decomposition of its filters,
-    written as a matrix (C_out, k·k): nearest in the sum of squares (Eckart and Young, 1936).
+    written as a matrix (C_out, k·k): nearest in the sum of squares (Eckart and Young, 1936). The
+    right halves are the depthwise kernels, the left ones the 1×1.
     """
-    filters, channels, k, _ = weights.shape
-    left, sizes, right = torch.linalg.svd(weights.transpose(0, 1).reshape(channels, filters, k * k))
-    depthwise = right[:, :multiplier].reshape(channels * multiplier, 1, k, k)
-    pointwise = left[:, :, :multiplier] * sizes[:, None, :multiplier]
-    return depthwise, pointwise.transpose(0, 1).reshape(filters, channels * multiplier, 1, 1)
-
-
-def _merge(depthwise: Tensor, pointwise: Tensor) -> Tensor:
-    """The ordinary kernel (C_out, 3, k, k) of depthwise (3·m, 1, k, k), then pointwise (C_out, 3·m, 1, 1).
-
-    Channel by channel the outer product of the 1×1 and the depthwise kernels, summed over the m of it.
-    """
-    filters, maps = pointwise.shape[:2]
-    channels = len(COLOURS)
-    weights = pointwise.reshape(filters, channels, maps // channels)
-    kernels = depthwise.reshape(channels, maps // channels, *depthwise.shape[2:])
-    return torch.einsum("ocm,cmij->ocij", weights, kernels)
+    left, sizes, right = torch.linalg.svd(weights.transpose(0, 1).flatten(2), full_matrices=False)
+    largest = left[..., :multiplier] * sizes[:, None, :multiplier] @ right[:, :multiplier]
+    return largest.unflatten(2, weights.shape[2:]).transpose(0, 1)
 
 
 def show_separable_fit(
-    image: Tensor, *, kernels: str = "edge at four angles", depth_multiplier: int = 1, output: int = 1
+    image: Tensor, *, kernels: str = "edge at four angles", depth_multiplier: int = 1, output: int = 0
 ) -> page.Picture:
     """Four ordinary filters, the separable convolution that comes nearest, and what it gets wrong.
 
@@ -265,28 +242,28 @@ def show_separable_fit(
     image : photo
         Taken in colour.
     kernels : str
-        Which four filters: one of ``FILTERS``.
+        Which four filters: one of those of lesson 04.
     depth_multiplier : int
         Depthwise kernels for each channel, from 1 to 4.
     output : int
-        Which of the four output maps to show, from 1 to 4.
+        Which of the four output maps to show, from 0 to 3.
 
     Raises
     ------
     ValueError
         For what is no photo, or a value that is not offered.
     """
-    check_one_of("kernels", kernels, FILTERS)
+    sets = _filters()
+    wanted = sets[check_one_of("kernels", kernels, sets)]
     check_whole("depth_multiplier", depth_multiplier, 1, 4)
-    check_whole("output", output, 1, 4)
+    check_whole("output", output, 0, 3)
     image = as_photo(image, channels=3)
-    wanted = _filters()[kernels]
-    parts = [_best_fit(wanted, multiplier) for multiplier in (1, 2, 3, 4)]
-    costs = [depthwise.numel() + pointwise.numel() for depthwise, pointwise in parts]
-    fits = [_merge(*pair) for pair in parts]
+    filters, channels, *size = wanted.shape
+    fits = [_nearest(wanted, multiplier) for multiplier in (1, 2, 3, 4)]
+    costs = [multiplier * channels * (prod(size) + filters) for multiplier in (1, 2, 3, 4)]
     errors = [((fit - wanted).norm() / wanted.norm()).item() for fit in fits]
     nearest, error, cost = (each[depth_multiplier - 1] for each in (fits, errors, costs))
-    outputs = F.conv2d(image, torch.stack([wanted[output - 1], nearest[output - 1]]))[0]
+    outputs = F.conv2d(image, torch.stack([wanted[output], nearest[output]]))[0]
     missed = outputs[0] - outputs[1]
     map_error = (missed.norm() / outputs[0].norm().clamp(min=1e-2)).item()
 
@@ -307,11 +284,9 @@ def show_separable_fit(
     sheet["errors"].set_xlim(0, 1.2)
     draw.photo(sheet["photo"], image)
     limits = draw.symmetric(outputs[0], 0.99)
-    titles = f"output {output}, ordinary", "separable", f"difference: {map_error:.0%}"
-    for name, title, values in zip(
-        ("wanted map", "nearest map", "missed"), titles, (*outputs, missed), strict=True
-    ):
-        draw.feature_map(sheet[name], values, title, limits=limits)
+    draw.feature_map(sheet["wanted map"], outputs[0], f"output {output}, ordinary", limits=limits)
+    draw.feature_map(sheet["nearest map"], outputs[1], "separable", limits=limits)
+    draw.feature_map(sheet["missed"], missed, f"difference: {map_error:.0%}", limits=limits)
     return sheet.says(
         f"Four filters, “{kernels}”: {wanted.numel()} weights. The nearest separable convolution with depth "
         f"multiplier {depth_multiplier} has {cost} and misses their kernels by {error:.0%}, output {output} "
@@ -324,9 +299,9 @@ def _draw_filters(ax: Axes, weights: Tensor, title: str, scale: Tensor, chosen: 
     style = {"limits": draw.symmetric(scale), "cmap": palette.DIVERGING}
     draw.tiles(ax, weights.flatten(0, 1), len(COLOURS), title, palette.KERNEL, **style)
     page.frame(ax, title, palette.KERNEL, size=palette.LABEL, linewidth=1.5)
-    page.name_ticks(ax.yaxis, range(1, 5), np.arange(4) + 0.5)
+    page.name_ticks(ax.yaxis, range(4), np.arange(4) + 0.5)
     page.name_ticks(ax.xaxis, COLOURS, np.arange(3) + 0.5, labelsize=palette.SMALL)
-    draw.outline(ax, chosen - 0.5, 0.5, (1, len(COLOURS)), palette.INK, rim=0)
+    draw.outline(ax, chosen + 0.5, 0.5, (1, len(COLOURS)), palette.INK, rim=0)
 
 
 def answer_maps(channels: int, kernel_size: int) -> dict[str, object]:

@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.ticker import AutoLocator, LogLocator, NullLocator
 
+from convlab.arithmetic import ConvSpec
 from convlab.measure.costs import Cost
-from convlab.pictures import palette
+from convlab.pictures import palette, words
 from convlab.pictures.page import frame, name_ticks, thin_sides, write
 
 
@@ -35,6 +36,19 @@ def bars(
     if named:
         name_ticks(ax.yaxis, values)
     return thin_sides(ax, "left")
+
+
+def costs(weights: Axes, macs: Axes, specs: Mapping[str, ConvSpec], size: tuple[int, int]) -> str:
+    """Bars of the weights and multiply-adds of each convolution, coloured by kind; gives them in words."""
+    colours = [palette.of_kind(spec.kind) for spec in specs.values()]
+    counts = {name: (spec.num_weights, spec.macs(size)) for name, spec in specs.items()}
+    titles = "weights", f"multiply-adds on {words.size(size)}"
+    for number, (ax, title) in enumerate(zip((weights, macs), titles, strict=True)):
+        values = {name: each[number] for name, each in counts.items()}
+        bars(ax, values, title, colours=colours, named=number == 0)
+    return "; ".join(
+        f"{name}: {each[0]:,} weights, {each[1]:,} multiply-adds" for name, each in counts.items()
+    )
 
 
 def growth(

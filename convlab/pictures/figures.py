@@ -103,10 +103,7 @@ def show_field(image: Image, field: MeasuredField) -> Picture:
         row, column = field.center
         sheet["zoom"].set(xlim=(column - ZOOM / 2, column + ZOOM / 2), ylim=(row + ZOOM / 2, row - ZOOM / 2))
     draw.heat(sheet["heat"], field, "size of the gradient")
-    return sheet.says(
-        f"One output reaches across {height}×{width} pixels and sees {field.support.sum():,} of "
-        f"{height * width:,} ({field.coverage:.1%})."
-    )
+    return sheet.says(f"One output {words.seen(field.size, field.support.sum())}.")
 
 
 def show_growth(image: Image, fields: Mapping[int, MeasuredField]) -> Picture:
@@ -239,16 +236,8 @@ def show_costs(specs: Mapping[str, ConvSpec], input_size: tuple[int, int]) -> Pi
     """
     specs = check_mapping("specs", specs, ConvSpec)
     size = check_pair("input_size", input_size, 1)
-    weights = {name: spec.num_weights for name, spec in specs.items()}
-    macs = {name: spec.macs(size) for name, spec in specs.items()}
     height = 0.5 * len(specs) + 0.3
-    block = page.across(
-        page.panel("weights", 4.2, height, left=1.9), page.panel("multiply-adds", 4.2, height), gap=0.5
-    )
-    sheet = page.blank(block)
-    colours = [palette.of_kind(spec.kind) for spec in specs.values()]
-    charts.bars(sheet["weights"], weights, "weights", colours=colours)
-    title = f"multiply-adds on {words.size(size)}"
-    charts.bars(sheet["multiply-adds"], macs, title, colours=colours, named=False)
-    each = "; ".join(f"{name}: {weights[name]:,} weights, {macs[name]:,} multiply-adds" for name in specs)
+    left, right = page.panel("weights", 4.2, height, left=1.9), page.panel("multiply-adds", 4.2, height)
+    sheet = page.blank(page.across(left, right, gap=0.5))
+    each = charts.costs(sheet["weights"], sheet["multiply-adds"], specs, size)
     return sheet.says(f"On {words.size(size)} pixels: {each}.")

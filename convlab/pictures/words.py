@@ -21,3 +21,10 @@ def short(value: float) -> str:
 def count(number: int, what: str) -> str:
     """(3, "layer") as "3 layers"."""
     return f"{number:,} {what}{'s' * (number != 1)}"
+
+
+def seen(size: tuple[int, int], touched: int) -> str:
+    """What one output does with a field of this size, of which it touches some pixels."""
+    pixels = size[0] * size[1]
+    share = f"{100 * touched / pixels:.3g}"
+    return f"reaches across {size[0]}×{size[1]} pixels and sees {touched:,} of {pixels:,} ({share}%)"
