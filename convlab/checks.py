@@ -64,7 +64,7 @@ def check_type(name: str, value: object, kind: type[T]) -> T:
     return value
 
 
-def check_sequence(name: str, values: object, kind: type[T] = object) -> list[T]:
+def check_sequence(name: str, values: object, kind: type = object) -> list[Any]:
     """The values as a list, if there are any and each is of the kind; a string or a mapping is none.
 
     Raises

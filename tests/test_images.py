@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from skimage import data
 
 from convlab.images import PHOTOS, as_photo, photo
@@ -179,8 +179,10 @@ def test_a_picture_of_few_rows_is_read_as_the_picture_that_it_is(rows):
 
 def test_booleans_are_black_and_white():
     mask = GREY_BYTES > 100
+    expected = torch.from_numpy(mask)[None, None].float()
     for given in (mask, torch.from_numpy(mask), Image.fromarray(mask)):
-        assert as_photo(given).equal(torch.from_numpy(mask)[None, None].float())
+        assert as_photo(given).equal(expected)
+    assert as_photo(np.stack([mask] * 4)).equal(expected.expand(1, 3, 40, 56))
 
 
 def test_a_palette_gives_the_colours_that_it_stands_for():
@@ -253,7 +255,8 @@ def test_a_large_array_is_shrunk_before_it_is_copied(kind):
     assert as_photo(large).shape == (1, 3, 384, 512)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert most < 12e6 * 4 * 2.5  # a channel in floats, and Pillow's copy
+    channel = 12e6 * (1 if kind == np.uint8 else 4)
+    assert most < 2.5 * channel  # and not all of the photo
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tiff", "gif", "webp"])
@@ -308,6 +311,13 @@ def test_a_photo_is_turned_upright_as_its_exif_data_says(tmp_path, orientation):
 def test_damaged_exif_data_does_not_hide_the_photo(tmp_path, damaged):
     Image.fromarray(BYTES).save(tmp_path / "damaged.jpg", exif=damaged, quality=95)
     assert (as_photo(tmp_path / "damaged.jpg") - COLOUR).abs().mean() < 0.05
+
+
+def test_exif_data_that_is_no_data_does_not_hide_the_photo(tmp_path):
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Raw profile type exif", "\nexif\n 4\nzzzz\n")  # at which Pillow itself raises
+    Image.fromarray(BYTES).save(tmp_path / "damaged.png", pnginfo=text)
+    assert as_photo(tmp_path / "damaged.png").equal(COLOUR)
 
 
 @pytest.fixture
