@@ -6,13 +6,12 @@ import json
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import urljoin, urlsplit
@@ -106,25 +105,18 @@ def jupyter_lab(
             stderr=subprocess.STDOUT,
             cwd=cwd,
             env={**env, **state, "JUPYTER_TOKEN": token},
-            start_new_session=True,  # so that what the command starts can be stopped with it
         )
         try:
             address = f"http://127.0.0.1:{port}/?token={token}"
             _await_server(server, address, log)
             yield address
         finally:
-            _stop(server)
-
-
-def _stop(server: subprocess.Popen) -> None:
-    """The server and all that it started."""
-    with suppress(ProcessLookupError):
-        os.killpg(server.pid, signal.SIGTERM)
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
+            server.terminate()  # make hands it on to what it runs
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
 
 
 def within(address: str, path: str) -> str:
