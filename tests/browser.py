@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
+from urllib.parse import urljoin, urlsplit
 from urllib.request import ProxyHandler, build_opener
 
 import nbformat
@@ -57,9 +59,24 @@ def write_notebook(path: Path, *sources: str) -> Path:
     return path
 
 
+def lab_command(options: list[str]) -> list[str]:
+    return [sys.executable, "-m", "jupyterlab", *options]
+
+
 @contextmanager
-def jupyter_lab(notebooks: Path, scratch: Path) -> Iterator[str]:
-    """A server over `notebooks`, which keeps its own state in `scratch`; gives its address."""
+def jupyter_lab(
+    notebooks: Path,
+    scratch: Path,
+    command: Callable[[list[str]], list[str]] = lab_command,
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] = os.environ,
+) -> Iterator[str]:
+    """A server over `notebooks`, which keeps its own state in `scratch`; gives its address.
+
+    `command` makes a command of JupyterLab's options, to be run in `cwd`. A token that nobody else knows is
+    part of the address, see `within`.
+    """
     places = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime"}
     places |= {"IPYTHONDIR": "ipython"}
     overrides = scratch / "config" / "labconfig" / "default_setting_overrides.json"
@@ -68,33 +85,33 @@ def jupyter_lab(notebooks: Path, scratch: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    options = {
+    settings = {
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.port": port,
         "ServerApp.port_retries": 0,
         "ServerApp.root_dir": notebooks,
-        "IdentityProvider.token": "",
-        "PasswordIdentityProvider.hashed_password": "",
         "LabApp.extension_manager": "readonly",
         "LabApp.expose_app_in_browser": True,
     }
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-    command += [f"--{name}={value}" for name, value in options.items()]
+    options = ["--no-browser", "--allow-root", *(f"--{name}={value}" for name, value in settings.items())]
+    token = secrets.token_urlsafe()
+    state = {name: str(scratch / place) for name, place in places.items()}
     log = scratch / "server.log"
     with log.open("w") as output:
         server = subprocess.Popen(
-            command,
+            command(options),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=os.environ | {name: str(scratch / place) for name, place in places.items()},
+            cwd=cwd,
+            env={**env, **state, "JUPYTER_TOKEN": token},
         )
         try:
-            address = f"http://127.0.0.1:{port}"
+            address = f"http://127.0.0.1:{port}/?token={token}"
             _await_server(server, address, log)
             yield address
         finally:
-            server.terminate()
+            server.terminate()  # make hands it on to what it runs
             try:
                 server.wait(20)
             except subprocess.TimeoutExpired:
@@ -102,12 +119,17 @@ def jupyter_lab(notebooks: Path, scratch: Path) -> Iterator[str]:
                 server.wait()
 
 
+def within(address: str, path: str) -> str:
+    """The address of a page of the server, token included."""
+    return f"{urljoin(address, path)}{'&' if '?' in path else '?'}{urlsplit(address).query}"
+
+
 def _await_server(server: subprocess.Popen, address: str, log: Path, patience: float = 60) -> None:
     opener = build_opener(ProxyHandler({}))
     until = time.monotonic() + patience
     while server.poll() is None and time.monotonic() < until:
         try:
-            with opener.open(f"{address}/api", timeout=5):
+            with opener.open(within(address, "api/status"), timeout=5):
                 return
         except (URLError, OSError):
             time.sleep(0.1)
@@ -130,7 +152,7 @@ def opened(browser: Browser, address: str, notebook: str) -> Iterator[Page]:
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     try:
         page.set_default_timeout(60_000)
-        page.goto(f"{address}/lab/tree/{notebook}?reset")
+        page.goto(within(address, f"lab/tree/{notebook}?reset"))
         page.wait_for_selector(".jp-Notebook .jp-Cell")
         page.wait_for_function(READY)
         yield page

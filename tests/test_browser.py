@@ -3,6 +3,9 @@
 import os
 import shutil
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urljoin
+from urllib.request import ProxyHandler, build_opener
 
 import pytest
 from browser import (
@@ -94,6 +97,11 @@ def assert_no_complaint(page: Page) -> None:
     errors = page.locator('.jp-Notebook [data-mime-type="application/vnd.jupyter.error"]')
     assert errors.all_inner_texts() == []
     assert page.locator('.jp-Notebook [data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
+
+
+def test_the_server_answers_nobody_who_lacks_its_token(address):
+    with pytest.raises(HTTPError, match="403"):
+        build_opener(ProxyHandler({})).open(urljoin(address, "api/status"), timeout=5)
 
 
 def test_unrun_notebook_shows_stored_pictures(unrun):

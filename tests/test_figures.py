@@ -188,7 +188,7 @@ def test_times_stand_beside_what_was_promised_but_never_in_the_sentence():
     labels = [text.get_text() for text in shares.texts]
     assert all(label.endswith(" ms") for label in labels)
     points = shares.collections[0].get_offsets()
-    assert tuple(points[0]) == (100, 100)
+    assert tuple(points[0]) == pytest.approx((100, 100))
     wanted = [100 * timing.median / TIMINGS["ordinary"].median for timing in TIMINGS.values()]
     assert list(points[:, 1]) == pytest.approx(wanted)
 

@@ -171,10 +171,24 @@ def test_package_project_and_citation_agree_on_version_and_name():
     assert PROJECT["name"] == convlab.__course__
 
 
+def test_ci_tests_both_ends_of_the_promised_versions():
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    job = yaml.safe_load(workflow)["jobs"]["test"]
+    tried = {(one["python"], one["constraints"]) for one in job["strategy"]["matrix"]["include"]}
+    promised = SpecifierSet(str(conda_specs()["python"]))
+    pythons = [f"3.{minor}" for minor in range(30) if promised.contains(f"3.{minor}")]
+    assert tried == {
+        *((python, "constraints.txt") for python in (pythons[0], pythons[-1])),
+        (pythons[0], "build/oldest.txt"),
+        (pythons[-1], "build/newest.txt"),
+    }
+    assert {"run": "bash .ci/run"} in job["steps"]
+
+
 def test_every_make_target_has_its_line_of_help():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     phony = re.search(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)[1].split()
-    assert re.findall(r"^([a-z]+):.*## \S", makefile, flags=re.MULTILINE) == phony
+    assert re.findall(r"^([\w-]+):.*## \S", makefile, flags=re.MULTILINE) == phony
 
 
 def test_readme_example_gives_what_its_comment_says():

@@ -227,7 +227,7 @@ PARTS = {
 
 
 def parts_asked_for(arguments: list[str]) -> list[str]:
-    """All parts if none is named. Not argparse's `choices`: Python 3.11.7 looks for the empty list among them."""
+    """All parts if none is named. Not by argparse's `choices`: Python 3.11.7 looks for [] among them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; without, all")
     parts = parser.parse_args(arguments).parts or list(PARTS)
