@@ -232,7 +232,7 @@ def test_a_missing_field_is_named(field):
         (2, "lesson='2' must be one of"),
         (
             "02/spam",
-            "question='spam' must be one of: span, small input, largest distance, doubling rates, with stride",
+            "question='spam' must be one of: span, small input, largest distance, doubling rates",
         ),
         ("02", "question='' must be one of: span"),
     ],
