@@ -114,6 +114,21 @@ def test_imports_run_one_way_only(path):
         assert LAYER_OF[imported] < LAYER_OF[name], f"{name} must not import {imported}"
 
 
+def test_readme_maps_the_package_in_the_order_of_its_imports():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.search(r"^convlab/ .*\n((?: {4}.*\n)*)", readme, flags=re.MULTILINE)[1].splitlines()
+    room, mapped = "", []
+    for row in rows:
+        indent, name = re.match(r" {4}( *)(\S+)", row).groups()
+        room = room if indent else ""
+        if name.endswith("/"):
+            room = f"{name[:-1]}."
+        if name.endswith(".py") or name == "lessons/":
+            mapped.append(unit(f"{room}{name[:-3]}") if name.endswith(".py") else "lessons")
+    assert sorted(mapped) == sorted(LAYER_OF)
+    assert [LAYER_OF[name] for name in mapped] == sorted(LAYER_OF[name] for name in mapped)
+
+
 def test_importing_convlab_loads_nothing_heavy():
     code = "import sys, convlab; print(*sorted({'torch', 'ipywidgets', 'matplotlib'} & set(sys.modules)))"
     assert run_python(code) == ""
