@@ -90,6 +90,12 @@ def test_the_footprint_is_drawn_where_the_kernel_looks(dilation, padding):
     np.testing.assert_array_equal(drawn, field.support)
 
 
+def test_a_photo_in_colour_stands_among_maps():
+    axes = axes_of(show_maps({"photo": photo("cat", 20), "half": CAT[..., ::2, ::2]}))
+    assert axes["photo"].images[0].get_array().shape == (20, 20, 3)
+    assert axes["half"].images[0].get_array().shape == (31, 31)
+
+
 def test_gaps_of_a_kernel_are_empty_and_taps_carry_their_weights():
     picture = show_kernels(kernel("Sobel x"), (3,))
     axes = picture.figure.axes[0]

@@ -32,23 +32,25 @@ def show_photo(image: Image, title: str = "") -> Picture:
 
 
 def show_maps(maps: Mapping[str, Tensor]) -> Picture:
-    """Feature maps (1, 1, H, W) in a row, under their titles.
+    """Feature maps (1, 1, H, W), and photos (1, 3, H, W), in a row, under their titles.
 
     Raises
     ------
     ValueError
         For no map, or one of another shape or without finite values.
     """
-    planes = {
-        title: draw.as_plane(f"maps[{title!r}]", values)
-        for title, values in check_mapping("maps", maps, object).items()
-    }
-    ratios = {title: plane.shape[1] / plane.shape[0] for title, plane in planes.items()}
-    sheet = page.blank(page.side_by_side(ratios))
+    planes = {}
+    for title, values in check_mapping("maps", maps, object).items():
+        in_colour = tuple(getattr(values, "shape", ()))[-3:-2] == (3,)
+        planes[title] = as_photo(values) if in_colour else draw.as_plane(f"maps[{title!r}]", values)
+    sheet = page.blank(
+        page.side_by_side({t: plane.shape[-1] / plane.shape[-2] for t, plane in planes.items()})
+    )
+    sizes = {title: words.size(plane.shape[-2:]) for title, plane in planes.items()}
     for title, plane in planes.items():
-        draw.feature_map(sheet[title], plane, f"{title}: {words.size(plane.shape)}")
-    sizes = "; ".join(f"{title}, {words.size(plane.shape)}" for title, plane in planes.items())
-    return sheet.says(f"Feature maps: {sizes}.")
+        paint = draw.photo if plane.ndim == 4 else draw.feature_map
+        paint(sheet[title], plane, f"{title}: {sizes[title]}", colour=palette.OUTPUT)
+    return sheet.says(f"Feature maps: {'; '.join(map(', '.join, sizes.items()))}.")
 
 
 def show_kernels(kernel: Tensor, dilations: Sequence[int] = (1,)) -> Picture:
