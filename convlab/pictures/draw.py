@@ -25,7 +25,8 @@ Limits = tuple[float, float]  # what is black and what is white, or both ends of
 
 def symmetric(values: Tensor | np.ndarray, share: float = 1.0) -> Limits:
     """Limits with zero in the middle, which this share of the values keep to."""
-    limit = max(float(np.quantile(np.abs(np.asarray(values)), share)), 1e-9)
+    sizes = abs(values.numpy() if isinstance(values, Tensor) else values)
+    limit = max(float(np.quantile(sizes, share)), 1e-9)
     return -limit, limit
 
 
@@ -125,7 +126,7 @@ def tiles(
     count, height, width = maps.shape
     rows = ceil(count / columns)
     grid = np.full((rows * columns, height, width), np.nan, np.float32)
-    grid[:count] = maps
+    grid[:count] = maps.detach().numpy()
     grid = grid.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, columns * width)
     ax.imshow(
         grid,
