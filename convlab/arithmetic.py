@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from operator import mul
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from convlab.checks import Pair, check_one_of, check_pair, check_sequence, check_whole
 from convlab.kinds import KINDS
 
 if TYPE_CHECKING:
     from torch import nn
+
+T = TypeVar("T")
+
+
+def per_axis(compute: Callable[..., T], *pairs: Iterable[Any]) -> tuple[T, T]:
+    """What is computed of the numbers of each axis: (along the height, along the width)."""
+    height, width = map(compute, *pairs)
+    return height, width
 
 
 @dataclass(frozen=True)
@@ -89,8 +98,7 @@ class ConvSpec:
     @property
     def effective_kernel_size(self) -> Pair:
         """Pixels from the first tap to the last, gaps included: k + (k - 1)(d - 1) per axis."""
-        sizes = zip(self.kernel_size, self.dilation, strict=True)
-        return tuple(k + (k - 1) * (d - 1) for k, d in sizes)
+        return per_axis(lambda k, d: k + (k - 1) * (d - 1), self.kernel_size, self.dilation)
 
     @property
     def padding_amounts(self) -> tuple[Pair, Pair]:
@@ -98,9 +106,8 @@ class ConvSpec:
         if self.padding == "valid":
             return (0, 0), (0, 0)
         if self.padding == "same":
-            totals = (size - 1 for size in self.effective_kernel_size)
-            return tuple((total // 2, total - total // 2) for total in totals)
-        return tuple((amount, amount) for amount in self.padding)
+            return per_axis(lambda size: ((size - 1) // 2, size // 2), self.effective_kernel_size)
+        return per_axis(lambda amount: (amount, amount), self.padding)
 
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:
@@ -135,8 +142,7 @@ class ConvSpec:
                 f"smaller than the effective kernel {reach[0]}×{reach[1]} "
                 f"(kernel_size={self.kernel_size}, dilation={self.dilation})"
             )
-        axes = zip(padded, reach, self.stride, strict=True)
-        return tuple((n - k) // s + 1 for n, k, s in axes)
+        return per_axis(lambda n, k, s: (n - k) // s + 1, padded, reach, self.stride)
 
     def macs(self, input_size: int | Pair) -> int:
         """Multiply-adds for one image of (height, width) pixels; biases are not counted."""
@@ -165,8 +171,7 @@ class ReceptiveField:
 
     @property
     def center(self) -> tuple[float, float]:
-        sides = zip(self.size, self.padding, strict=True)
-        return tuple((size - 1) / 2 - before for size, before in sides)
+        return per_axis(lambda size, before: (size - 1) / 2 - before, self.size, self.padding)
 
 
 def receptive_field(specs: Iterable[ConvSpec]) -> tuple[ReceptiveField, ...]:
@@ -177,14 +182,15 @@ def receptive_field(specs: Iterable[ConvSpec]) -> tuple[ReceptiveField, ...]:
     Araujo, Norris and Sim, "Computing receptive fields of convolutional neural networks",
     Distill, 2019.
     """
-    size, stride, padding = [1, 1], [1, 1], [0, 0]
+    size, stride, padding = (1, 1), (1, 1), (0, 0)
     fields = []
     for spec in check_sequence("specs", specs, ConvSpec):
-        for axis in (0, 1):
-            size[axis] += (spec.effective_kernel_size[axis] - 1) * stride[axis]
-            padding[axis] += spec.padding_amounts[axis][0] * stride[axis]
-            stride[axis] *= spec.stride[axis]
-        fields.append(ReceptiveField(tuple(size), tuple(stride), tuple(padding)))
+        size = per_axis(lambda n, k, step: n + (k - 1) * step, size, spec.effective_kernel_size, stride)
+        padding = per_axis(
+            lambda n, before, step: n + before[0] * step, padding, spec.padding_amounts, stride
+        )
+        stride = per_axis(mul, stride, spec.stride)
+        fields.append(ReceptiveField(size, stride, padding))
     return tuple(fields)
 
 

@@ -100,7 +100,7 @@ def check_one_of(name: str, value: object, choices: Iterable[T]) -> T:
     ValueError
         With `name` and `value`, and all that could be chosen.
     """
-    offered = {(isinstance(choice, bool), choice): choice for choice in choices}
+    offered: dict[tuple[bool, Any], T] = {(isinstance(choice, bool), choice): choice for choice in choices}
     try:
         return offered[isinstance(value, bool), value]
     except (KeyError, TypeError):  # what can't be a key, a list say, is no choice

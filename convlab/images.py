@@ -3,9 +3,8 @@
 import warnings
 from contextlib import nullcontext, suppress
 from functools import cache
-from importlib.util import find_spec
+from importlib.resources import files
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from convlab.kernels import COLOUR_KERNELS
 
 PHOTOS = tuple("astronaut brick camera cat coffee coins grass gravel moon rocket".split())
 FILES = {"cat": "chelsea.png", "rocket": "rocket.jpg"}  # the others' bear their names
+Photo = Tensor | np.ndarray | Image.Image | str | PathLike[str]  # what `as_photo` takes
 COLOURS = ("red", "green", "blue")  # the channels of a colour photo, in their order
 MOST_PIXELS = 512  # along the longer side of a photo for which no size is given
 ROUNDING = 1e-4  # by which its numbers may leave [0, 1]
@@ -25,8 +25,8 @@ ROUNDING = 1e-4  # by which its numbers may leave [0, 1]
 @cache
 def _original(name: str) -> Image.Image:
     # Opened as a file: skimage.data would load scipy and more, 30 MB of a small kernel's memory.
-    folder = Path(find_spec("skimage").submodule_search_locations[0], "data")
-    with Image.open(folder / FILES.get(name, f"{name}.png")) as picture:
+    path = files("skimage") / "data" / FILES.get(name, f"{name}.png")
+    with path.open("rb") as file, Image.open(file) as picture:
         return picture.convert("RGB")
 
 
@@ -53,12 +53,7 @@ def photo(name: str, size: int | Pair | None = None, *, channels: int = 3) -> Te
     return as_photo(picture, (picture.height, picture.width) if size is None else size, channels=channels)
 
 
-def as_photo(
-    image: Tensor | np.ndarray | Image.Image | str | PathLike[str],
-    size: int | Pair | None = None,
-    *,
-    channels: int | None = None,
-) -> Tensor:
+def as_photo(image: Photo, size: int | Pair | None = None, *, channels: int | None = None) -> Tensor:
     """A photo of one's own as a tensor of shape (1, channels, height, width), float32 in [0, 1].
 
     Every ``show_…`` takes its photo this way, so each takes all that this takes. The result is on the
@@ -91,12 +86,12 @@ def as_photo(
     # A channel at a time, and as floats only when it is small: a large photo might not fit in memory.
     found = np.stack([_fit(plane, size) for plane in pixels], dtype=np.float32)
     if channels == 1 and len(found) == 3:
-        found = np.tensordot(np.float32(COLOUR_KERNELS["luma"]), found, 1)[None]
+        found = np.tensordot(np.array(COLOUR_KERNELS["luma"], np.float32), found, 1)[None]
     np.clip(np.divide(found, white, out=found), 0, 1, out=found)
     return torch.from_numpy(found)[None].expand(1, channels or -1, -1, -1).contiguous()
 
 
-def _numbers(image: Tensor | np.ndarray | Image.Image | str | PathLike[str]) -> np.ndarray:
+def _numbers(image: Photo) -> np.ndarray:
     """The numbers of a picture as they are; of a file or PIL image channels first, upright, without alpha."""
     if isinstance(image, np.ndarray):
         return np.asarray(image)  # no masked array or matrix, which have rules of their own
@@ -115,7 +110,7 @@ def _numbers(image: Tensor | np.ndarray | Image.Image | str | PathLike[str]) -> 
                 picture = ImageOps.exif_transpose(picture)
             if not picture.mode.startswith(("I", "F")):  # which hold more than 8 bits
                 picture = picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB")
-            numbers = np.moveaxis(np.atleast_3d(picture), 2, 0)
+            numbers = np.moveaxis(np.atleast_3d(np.asarray(picture)), 2, 0)
     except Exception as error:
         raise ValueError(f"image={image!r} can't be read as a photo: {error}") from error
     # Older Pillows open a PNG of 16 bits as one of 32.
@@ -149,8 +144,9 @@ def _fit(plane: np.ndarray, size: int | Pair | None) -> np.ndarray:
     """The middle of one channel, shrunk to the size."""
     if size is None:
         scale = max(*plane.shape, MOST_PIXELS) / MOST_PIXELS
-        size = [max(1, round(side / scale)) for side in plane.shape]
-    height, width = check_pair("size", size, 1)
+        height, width = (max(1, round(side / scale)) for side in plane.shape)
+    else:
+        height, width = check_pair("size", size, 1)
     if plane.shape == (height, width):
         return plane
     picture = Image.fromarray(plane if plane.dtype == np.uint8 else plane.astype(np.float32))

@@ -90,7 +90,7 @@ class _Bottleneck(nn.Module):
             _conv(channels, channels, 3, stride=second, groups=groups),
             _conv(channels, out_channels, 1)[:2],
         )
-        self.shortcut = nn.Sequential()
+        self.shortcut: nn.Module = nn.Sequential()
         if stride > 1 or in_channels != out_channels:
             self.shortcut = _conv(in_channels, out_channels, 1, stride=stride)[:2]
 
@@ -138,8 +138,9 @@ def resnet50(
         out_channels = _thin(4 * planes, width)
         for block in range(blocks):
             stride = first_stride if block == 0 else 1
-            options = {"groups": groups, "stride": stride, "stride_on": stride_on}
-            layers.append(_Bottleneck(channels, middle, out_channels, **options))
+            layers.append(
+                _Bottleneck(channels, middle, out_channels, groups=groups, stride=stride, stride_on=stride_on)
+            )
             channels = out_channels
     return _network(layers, channels, num_classes)
 
@@ -196,9 +197,10 @@ def vgg16(width: float = 1.0, *, num_classes: int = 1000) -> nn.Sequential:
     Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition",
     2015, configuration D.
     """
-    features, channels = [], 3
+    features: list[nn.Module] = []
+    channels = 3
     for layer in VGG_16:
-        if layer == "pool":
+        if isinstance(layer, str):
             features.append(nn.MaxPool2d(2))
         else:
             out_channels = _thin(layer, width)

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from numbers import Integral, Real
+from typing import Any
 
 from convlab.checks import check_one_of, check_type
 
@@ -140,6 +141,6 @@ def _is_scale(values: Iterable | Mapping[str, object]) -> bool:
     """Whether a slider suits the values: a range, or more than four rising numbers."""
     if isinstance(values, (range, Mapping)):
         return isinstance(values, range)
-    numbers = [_plain(value) for value in values]
+    numbers: list[Any] = [_plain(value) for value in values]
     rising = all(isinstance(value, Real) for value in numbers) and numbers == sorted(numbers)
     return len(numbers) > 4 and rising

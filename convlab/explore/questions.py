@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.resources import files
+from typing import Any
 
 import ipywidgets as widgets
 import torch
@@ -101,7 +102,7 @@ def ask(name: str) -> Question:
     return pose(name, words, compute)
 
 
-def pose(name: str, words: Mapping[str, object], compute: Callable[..., Mapping[str, object]]) -> Question:
+def pose(name: str, words: Mapping[str, Any], compute: Callable[..., dict[str, Any]]) -> Question:
     """The question that these words make when their braces are filled in.
 
     Parameters

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 from math import ceil, sqrt
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,9 +11,9 @@ from matplotlib.axes import Axes
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from convlab.arithmetic import ConvSpec
+from convlab.arithmetic import ConvSpec, per_axis
 from convlab.checks import check_mapping, check_one_of, check_sequence, check_type, check_whole
-from convlab.images import as_photo
+from convlab.images import Photo, as_photo
 from convlab.kernels import KERNELS, named_kernel
 from convlab.measure.costs import Cost, cost
 from convlab.measure.reach import measure_receptive_field
@@ -23,7 +24,7 @@ from convlab.training import Patches, alternatives, small_network
 FIVE = ("ordinary", "pointwise", "dilated", "grouped", "separable")
 
 
-def filter_bank(image: Tensor, channels: int) -> Tensor:
+def filter_bank(image: Photo, channels: int) -> Tensor:
     """Feature maps (1, channels, H, W) of a grey photo: the named kernels at sizes 3, 5, 7 …
 
     Each map is scaled to a standard deviation of 1, so that no channel drowns the others; one that is
@@ -76,7 +77,7 @@ def _reach(specs: tuple[ConvSpec, ...]) -> int:
 
 
 def show_five(
-    image: Tensor,
+    image: Photo,
     *,
     channels: int = 16,
     kernel_size: int = 3,
@@ -105,7 +106,7 @@ def show_five(
     image = as_photo(image, channels=1)
     layers = {name: alternatives(channels, channels, kernel_size)[name] for name in FIVE}
     bank, weights = filter_bank(image, channels), named_kernel(kernel, kernel_size)
-    size = tuple(image.shape[-2:])
+    size = per_axis(int, image.shape[-2:])
     macs = {name: sum(spec.macs(size) for spec in specs) for name, specs in layers.items()}
     counts = {name: sum(spec.num_weights for spec in specs) for name, specs in layers.items()}
     reach = {name: _reach(specs) for name, specs in layers.items()}
@@ -148,7 +149,9 @@ def _draw_shares(ax: Axes, macs: Mapping[str, int], measured: Mapping[str, Timin
         for place, (name, value) in enumerate(zip(FIVE, values, strict=True)):
             middle = place + 0.5 + (number - (len(rows) - 1) / 2) * 0.38
             colour = palette.of_kind(name)
-            style = {"facecolor": "white", "hatch": "///"} if number else {"facecolor": colour}
+            style: dict[str, Any] = (
+                {"facecolor": "white", "hatch": "///"} if number else {"facecolor": colour}
+            )
             ax.bar(middle, value, width=0.29, edgecolor=colour, linewidth=2, **style)
             page.write(ax, middle, value + 0.03 * most, f"{value:.0f} %", ha="center", va="bottom")
     page.frame(ax, "").set(xlim=(0, len(FIVE)), ylim=(0, 1.22 * most))
@@ -204,7 +207,7 @@ def show_training(
         raise ValueError(f"accuracies of {list(accuracies)} need costs and step_seconds of the same networks")
     names = sorted(accuracies, key=lambda name: (-costs[name].macs, -costs[name].parameters))
     height = 0.62 * len(names)
-    columns = {
+    columns: dict[str, tuple[dict[str, float], str]] = {
         "multiply-adds": ({name: costs[name].macs / 1e6 for name in names}, "{:.2f} M"),
         "parameters": ({name: costs[name].parameters for name in names}, "{:,}"),
         "time a step": ({name: 1000 * step_seconds[name] for name in names}, "{:.0f} ms"),
@@ -216,7 +219,7 @@ def show_training(
     for label, (values, form) in columns.items():
         charts.bars(sheet[label], values, label, colours=colours, form=form.format, named=False, room=1.9)
     seeds = min(map(len, accuracies.values()))
-    worst = min(np.mean(values) for values in accuracies.values())
+    worst = min(float(np.mean(values)) for values in accuracies.values())
     times_chance = int(min(worst / chance, 2))
     each = "; ".join(f"{name} {costs[name].macs:,} and {costs[name].parameters:,}" for name in names)
     verdict = f"all above {times_chance}× chance ({chance:.0%})" if worst > chance else "not all above chance"
@@ -278,7 +281,11 @@ def show_learned_kernels(before: Tensor, after: Tensor) -> page.Picture:
 
 
 def show_features(
-    networks: Mapping[str, nn.Module], pieces: Mapping[str, Tensor], *, piece: str = "gravel", layer: int = 3
+    networks: Mapping[str, nn.Sequential],
+    pieces: Mapping[str, Tensor],
+    *,
+    piece: str = "gravel",
+    layer: int = 3,
 ) -> page.Picture:
     """A piece of a photo and the first 16 maps that each network makes of it, each map to its own scale.
 
@@ -317,67 +324,67 @@ def show_features(
     )
 
 
-def answer_separable_weights(in_channels: int, out_channels: int, kernel_size: int) -> dict[str, object]:
+def answer_separable_weights(in_channels: int, out_channels: int, kernel_size: int) -> dict[str, Any]:
     """The weights of depthwise and pointwise together."""
     specs = alternatives(in_channels, out_channels, kernel_size)["separable"]
     halves = {spec.kind: spec.num_weights for spec in specs}
     return halves | {"answer": sum(halves.values())}
 
 
-def answer_larger_half(kernel_size: int, **channels: int) -> dict[str, object]:
+def answer_larger_half(kernel_size: int, **channels: int) -> dict[str, Any]:
     """The half that has more weights."""
     halves = answer_separable_weights(kernel_size=kernel_size, **channels)
-    larger = max("depthwise", "pointwise", key=halves.get)
+    larger = max("depthwise", "pointwise", key=lambda half: halves[half])
     return halves | {"answer": halves[larger], "larger": larger, "area": kernel_size**2}
 
 
-def answer_fewest_weights(reach: int, **layer: int) -> dict[str, object]:
+def answer_fewest_weights(reach: int, **layer: int) -> dict[str, Any]:
     """Of the five that reach further than `reach`, the one with the fewest weights."""
     five = {name: alternatives(**layer)[name] for name in FIVE}
     reaches = {name: _reach(specs) for name, specs in five.items()}
     weights = {name: sum(spec.num_weights for spec in specs) for name, specs in five.items()}
-    fewest = min((name for name in five if reaches[name] > reach), key=weights.get)
+    fewest = min((name for name in five if reaches[name] > reach), key=lambda name: weights[name])
     return answer_separable_weights(**layer) | {"answer": fewest, "weights": weights, "reaches": reaches}
 
 
-def answer_chance(photos: int, patches: int) -> dict[str, object]:
+def answer_chance(photos: int, patches: int) -> dict[str, Any]:
     """How many patches a guess gets right."""
     return {"answer": round(patches / photos)}
 
 
-def answer_deeper(depth: int, deeper: int) -> dict[str, object]:
+def answer_deeper(depth: int, deeper: int) -> dict[str, Any]:
     """The pixels across that a network sees behind the stem, `depth` pointwise layers, and `deeper`."""
     network = small_network(alternatives(8, 8)["pointwise"], 1, depth=deeper)
     views = [measure_receptive_field(network[: 1 + n], (1, 65, 65)).size[0] for n in (0, depth, deeper)]
     return {"answer": views[2], "views": views}
 
 
-def answer_bytes(channels: int, size: int) -> dict[str, object]:
+def answer_bytes(channels: int, size: int) -> dict[str, Any]:
     """How many times the bytes of the ordinary layer the separable one moves."""
     halves, ordinary = (alternatives(channels, channels)[name] for name in ("separable", "ordinary"))
     moved = [cost(spec.module(), (channels, size, size)).bytes for spec in (*halves, *ordinary)]
     return {"answer": sum(moved[:-1]) / moved[-1], "halves": halves}
 
 
-def answer_output(size: int, padding: int, **layer: int) -> dict[str, object]:
+def answer_output(size: int, padding: int, **layer: Any) -> dict[str, Any]:
     """The side of the output."""
     return {"answer": ConvSpec(padding=padding, **layer).output_size(size)[0], "zeros": 2 * padding}
 
 
-def answer_pointwise_cost(in_channels: int, out_channels: int, size: int) -> dict[str, object]:
+def answer_pointwise_cost(in_channels: int, out_channels: int, size: int) -> dict[str, Any]:
     """The millions of multiply-adds of a 1×1 layer."""
     spec = ConvSpec(in_channels, out_channels, 1)
     shown = {"weights": spec.num_weights, "places": size**2, "thousands": spec.num_weights / 1e3}
     return shown | {"answer": spec.macs(size) / 1e6, "about": round(size**2, -2)}
 
 
-def answer_reach(kernel_size: int, dilations: Sequence[int]) -> dict[str, object]:
+def answer_reach(kernel_size: int, dilations: Sequence[int]) -> dict[str, Any]:
     """The reach of a stack of dilated layers, measured."""
     layers = [ConvSpec(1, 1, kernel_size, padding="same", dilation=rate) for rate in dilations]
     return {"answer": _reach(tuple(layers)), "added": kernel_size - 1}
 
 
-def answer_groups(channels: int, kernel_size: int, groups: int) -> dict[str, object]:
+def answer_groups(channels: int, kernel_size: int, groups: int) -> dict[str, Any]:
     """The weights of a layer in groups."""
     spec = ConvSpec(channels, channels, kernel_size, groups=groups)
     return {"answer": spec.num_weights, "each": spec.num_weights // channels}

@@ -1,20 +1,21 @@
 """The pictures of lesson 02: kernels with gaps, stacks of them, and what one output then sees."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from convlab.arithmetic import ConvSpec, hdc_distances, receptive_field
+from convlab.arithmetic import ConvSpec, hdc_distances, per_axis, receptive_field
 from convlab.checks import check_sequence, check_whole
-from convlab.images import as_photo
+from convlab.images import Photo, as_photo
 from convlab.kernels import named_kernel
 from convlab.measure.reach import MeasuredField, measure_receptive_field
 from convlab.pictures import charts, draw, page, palette, words
 
 
 def show_dilation(
-    image: Tensor, *, dilation: int = 1, kernel_size: int = 3, padding: str = "valid", kernel: str = "Sobel x"
+    image: Photo, *, dilation: int = 1, kernel_size: int = 3, padding: str = "valid", kernel: str = "Sobel x"
 ) -> page.Picture:
     """Photo with the kernel's footprint, the kernel with its gaps, and the output.
 
@@ -35,7 +36,7 @@ def show_dilation(
     image = as_photo(image, channels=1)
     spec = ConvSpec(1, 1, kernel_size, padding=padding, dilation=dilation, bias=False)
     weights = named_kernel(kernel, kernel_size)
-    size = tuple(image.shape[-2:])
+    size = per_axis(int, image.shape[-2:])
     made = spec.output_size(size)
     middle = [n // 2 for n in made]
     output = torch.nn.functional.conv2d(
@@ -64,14 +65,14 @@ def _stack(rates: Sequence[int], kernel_size: int) -> list[ConvSpec]:
 
 def _averaging(specs: Sequence[ConvSpec]) -> nn.Sequential:
     """The stack with every weight alike, whose gradient counts paths from pixel to output."""
-    layers = nn.Sequential(*(spec.module() for spec in specs)).requires_grad_(False)
+    layers = [spec.module().requires_grad_(False) for spec in specs]
     for layer in layers:
         layer.weight.fill_(1 / layer.weight[0].numel())
-    return layers
+    return nn.Sequential(*layers)
 
 
 def show_rates(
-    image: Tensor, *, rates: Sequence[int] = (1, 2, 5), kernel_size: int = 3, judge: bool = True
+    image: Photo, *, rates: Sequence[int] = (1, 2, 5), kernel_size: int = 3, judge: bool = True
 ) -> page.Picture:
     """A stack of dilated layers: its paths, the pixels that one output sees, and how often.
 
@@ -120,7 +121,7 @@ def _verdict(field: MeasuredField, rates: Sequence[int], kernel_size: int) -> st
 DEPTHS = 8
 
 
-def show_depth(image: Tensor, *, depth: int = 4, kernel_size: int = 3) -> page.Picture:
+def show_depth(image: Photo, *, depth: int = 4, kernel_size: int = 3) -> page.Picture:
     """How far one output sees after `depth` layers, for a constant and for a doubling rate.
 
     Parameters
@@ -170,31 +171,31 @@ def show_depth(image: Tensor, *, depth: int = 4, kernel_size: int = 3) -> page.P
 # What the questions of this lesson, in dilated.toml, ask for: computed from what each gives.
 
 
-def answer_span(kernel_size: int, dilation: int) -> dict[str, object]:
+def answer_span(kernel_size: int, dilation: int) -> dict[str, Any]:
     """The pixels that a kernel with gaps spans."""
     span = ConvSpec(1, 1, kernel_size, dilation=dilation).effective_kernel_size[0]
     return {"answer": span, "gaps": kernel_size - 1, "skipped": dilation - 1}
 
 
-def answer_small_input(size: int, kernel_size: int, dilation: int) -> dict[str, object]:
+def answer_small_input(size: int, kernel_size: int, dilation: int) -> dict[str, Any]:
     """The side of the output, without padding."""
     spec = ConvSpec(1, 1, kernel_size, dilation=dilation)
     return {"answer": spec.output_size(size)[0], "span": spec.effective_kernel_size[0]}
 
 
-def answer_largest_distance(kernel_size: int, rates: Sequence[int]) -> dict[str, object]:
+def answer_largest_distance(kernel_size: int, rates: Sequence[int]) -> dict[str, Any]:
     """M₂ of hybrid dilated convolution, and the largest that its rule allows."""
     return {"answer": hdc_distances(rates)[1], "twice": 2 * rates[1], "allowed": kernel_size}
 
 
-def answer_doubling_rates(depth: int, kernel_size: int) -> dict[str, object]:
+def answer_doubling_rates(depth: int, kernel_size: int) -> dict[str, Any]:
     """The view of a stack whose rates are 1, 2, 4 …"""
     rates = [2**layer for layer in range(depth)]
     view = receptive_field(_stack(rates, kernel_size))[-1].size[0]
     return {"answer": view, "rates": rates, "last": rates[-1], "total": sum(rates), "added": kernel_size - 1}
 
 
-def answer_with_stride(kernel_size: int, strides: Sequence[int]) -> dict[str, object]:
+def answer_with_stride(kernel_size: int, strides: Sequence[int]) -> dict[str, Any]:
     """The view of a stack with strides."""
     view = receptive_field(ConvSpec(1, 1, kernel_size, stride=stride) for stride in strides)[-1].size[0]
     return {"answer": view, "added": kernel_size - 1}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,9 +12,9 @@ from matplotlib.colors import ListedColormap
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from convlab.arithmetic import ConvSpec
+from convlab.arithmetic import ConvSpec, per_axis
 from convlab.checks import check_mapping, check_one_of, check_whole
-from convlab.images import as_photo, photo
+from convlab.images import Photo, as_photo, photo
 from convlab.kernels import COLOUR_KERNELS, named_kernel
 from convlab.measure.costs import cost
 from convlab.pictures import charts, draw, page, palette, words
@@ -43,7 +44,7 @@ def _lifting_weights() -> Tensor:
     return torch.cat([colour_filters, colours[0, :, None, None] * torch.stack(on_luma)[:, None]])
 
 
-def lift(image: Tensor) -> Tensor:
+def lift(image: Photo) -> Tensor:
     """A photo (1, 3, H, W) as twelve channels (1, 12, H, W) made by a fixed convolution.
 
     Channels 0–3 are colours, 4–7 edges of four directions, 8–11 fine and coarse details. Each is
@@ -100,13 +101,17 @@ def _draw_wires(ax: Axes, stages: Sequence[np.ndarray], moved: Sequence[np.ndarr
     """
     levels = len(stages)
     active = moved or [np.zeros(CHANNELS, bool)] * (levels + 1)
-    faint, strong = [], []
+    wires: dict[bool, list] = {False: [], True: []}
     for stage, (wired, sources) in enumerate(zip(stages, active, strict=False)):
         for output, source in np.argwhere(wired):
             ends = [(source + 0.5, levels - stage), (output + 0.5, levels - stage - 1)]
-            (strong if sources[source] else faint).append(ends)
-    ax.add_collection(LineCollection(faint, colors=palette.MUTED, linewidths=1, alpha=0.55), autolim=False)
-    ax.add_collection(LineCollection(strong, colors=palette.KERNEL, linewidths=2.2, alpha=0.9), autolim=False)
+            wires[bool(sources[source])].append(ends)
+    ax.add_collection(
+        LineCollection(wires[False], colors=palette.MUTED, linewidths=1, alpha=0.55), autolim=False
+    )
+    ax.add_collection(
+        LineCollection(wires[True], colors=palette.KERNEL, linewidths=2.2, alpha=0.9), autolim=False
+    )
     x = np.arange(CHANNELS) + 0.5
     for level, on in zip(range(levels, -1, -1), active, strict=True):
         edge = {levels: palette.INPUT, 0: palette.OUTPUT}.get(level, palette.MUTED)
@@ -152,7 +157,7 @@ def _row(label: str, height: float) -> page.Block:
     return page.panel(label, WIDTH, height, left=LEFT, above=0.32 if label == "inputs" else 0)
 
 
-def show_groups(image: Tensor, *, groups: int = 3) -> page.Picture:
+def show_groups(image: Photo, *, groups: int = 3) -> page.Picture:
     """Twelve channels of a photo through a 3×3 convolution in groups: maps, wires and cost.
 
     Parameters
@@ -170,7 +175,7 @@ def show_groups(image: Tensor, *, groups: int = 3) -> page.Picture:
     image, layer = as_photo(image, channels=3), _layer(groups)
     spec = ConvSpec(CHANNELS, CHANNELS, 3, padding="same", groups=groups, bias=False)
     plain = ConvSpec(CHANNELS, CHANNELS, 3, padding="same", bias=False)
-    size, channels, wired = tuple(image.shape[-2:]), lift(image), _wired(groups)
+    size, channels, wired = per_axis(int, image.shape[-2:]), lift(image), _wired(groups)
     rows = page.down(_row("inputs", TILE), _row("wires", 1.5), _row("outputs", TILE), gap=0.02)
     below = {"above": 0.5, "below": 0.35}
     left = page.panel("matrix", 2.35, 2.35, left=0.35, **below)
@@ -242,7 +247,7 @@ def _stack(groups: int, between: str) -> list[tuple[str, Callable[[Tensor], Tens
     return layers
 
 
-def show_poke(image: Tensor, *, channel: int = 5, groups: int = 3, between: str = "nothing") -> page.Picture:
+def show_poke(image: Photo, *, channel: int = 5, groups: int = 3, between: str = "nothing") -> page.Picture:
     """One of twelve channels is turned into its negative: which channels move, layer by layer?
 
     Measured: two layers in groups run once on the photo's channels and once on the poked ones.
@@ -287,7 +292,7 @@ def show_poke(image: Tensor, *, channel: int = 5, groups: int = 3, between: str 
     )
 
 
-def _poke(image: Tensor, channel: int, stack: Sequence[tuple]) -> list[tuple[Tensor, Tensor]]:
+def _poke(image: Photo, channel: int, stack: Sequence[tuple]) -> list[tuple[Tensor, Tensor]]:
     """The channels of a photo, as they are and with one negated, at the start and behind each layer."""
     before = lift(image)
     after = before.clone()
@@ -303,12 +308,12 @@ def _moved(before: Tensor, after: Tensor) -> np.ndarray:
     return ((after - before).abs().amax((0, 2, 3)) > 1e-4).numpy()
 
 
-def answer_one_filter(channels: int, groups: int) -> dict[str, object]:
+def answer_one_filter(channels: int, groups: int) -> dict[str, Any]:
     """The input channels that one filter sees."""
     return {"answer": ConvSpec(channels, channels, 3, groups=groups).weight_shape[1]}
 
 
-def answer_poke(groups: int, channel: int, between: str) -> dict[str, object]:
+def answer_poke(groups: int, channel: int, between: str) -> dict[str, Any]:
     """How many outputs move when one input channel is negated, measured on the picture's own two layers."""
     states = _poke(photo("astronaut", 16), channel, _stack(groups, between))
     first, last = (np.flatnonzero(_moved(*states[layer])) for layer in (1, -1))
@@ -319,7 +324,7 @@ def answer_poke(groups: int, channel: int, between: str) -> dict[str, object]:
 answer_shuffle = answer_poke
 
 
-def answer_same_money(channels: int, width: int, groups: int, kernel_size: int) -> dict[str, object]:
+def answer_same_money(channels: int, width: int, groups: int, kernel_size: int) -> dict[str, Any]:
     """The channels of a 3×3 in groups at which a block has nearly the weights of one without groups."""
 
     def weights(inner: int, groups: int) -> int:
@@ -331,7 +336,7 @@ def answer_same_money(channels: int, width: int, groups: int, kernel_size: int) 
     return {"answer": inner, "budget": budget, "each": inner // groups, "weights": weights(inner, groups)}
 
 
-def answer_bytes(channels: int, size: int, kernel_size: int, groups: Sequence[int]) -> dict[str, object]:
+def answer_bytes(channels: int, size: int, kernel_size: int, groups: Sequence[int]) -> dict[str, Any]:
     """The bytes that a layer in many groups moves, in per cent of those of one in few."""
     specs = [ConvSpec(channels, channels, kernel_size, padding="same", groups=some) for some in groups]
     few, many = (cost(spec.module(), (channels, size, size)) for spec in specs)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import sqrt
+from typing import Any
 
 import torch
 from matplotlib.axes import Axes
@@ -10,7 +11,7 @@ from torch.nn.functional import conv2d
 
 from convlab.arithmetic import ConvSpec
 from convlab.checks import check_one_of, check_pair, check_whole
-from convlab.images import COLOURS, as_photo
+from convlab.images import COLOURS, Photo, as_photo
 from convlab.kernels import COLOUR_KERNELS
 from convlab.measure.costs import cost as cost_of
 from convlab.measure.reach import measure_receptive_field
@@ -40,7 +41,7 @@ def _principal_components(image: Tensor) -> Tensor:
     return torch.where(rows[:, :1] < 0, -rows, rows).float()
 
 
-def mix_matrix(name: str, image: Tensor) -> Tensor:
+def mix_matrix(name: str, image: Photo) -> Tensor:
     """The named mix of red, green and blue as a matrix of shape (out_channels, 3).
 
     Parameters
@@ -70,7 +71,7 @@ def mix_matrix(name: str, image: Tensor) -> Tensor:
     return rows[name]
 
 
-def show_mix(image: Tensor, *, mix: str = "opponent colours") -> page.Picture:
+def show_mix(image: Photo, *, mix: str = "opponent colours") -> page.Picture:
     """A photo, a 1×1 kernel as the matrix that it is, and the maps (or the photo) that come out.
 
     Parameters
@@ -122,7 +123,7 @@ def show_mix(image: Tensor, *, mix: str = "opponent colours") -> page.Picture:
 
 
 def show_weighted_sum(
-    image: Tensor, *, red_percent: int = 100, green_percent: int = -100, blue_percent: int = 0
+    image: Photo, *, red_percent: int = 100, green_percent: int = -100, blue_percent: int = 0
 ) -> page.Picture:
     """Red, green and blue of a photo, each times its weight, and their sum: one 1×1 filter.
 
@@ -175,7 +176,7 @@ def best_single_layer(inputs: Tensor, target: Tensor) -> Tensor:
     return (pixels @ weights).T.reshape(target.shape).to(target.dtype)
 
 
-def show_collapse(image: Tensor, *, between: str = "ReLU", middle: int = 8) -> page.Picture:
+def show_collapse(image: Photo, *, between: str = "ReLU", middle: int = 8) -> page.Picture:
     """Two stacked 1×1 layers, 3 → middle → 1, beside the best that one 1×1 layer can do instead.
 
     Parameters
@@ -343,28 +344,28 @@ def _draw_break_even(ax: Axes, middle: int, kernel_size: int, channels: int) -> 
     ax.set_xlabel("channels in the middle", fontsize=palette.LABEL)
 
 
-def answer_one_filter(channels: int) -> dict[str, object]:
+def answer_one_filter(channels: int) -> dict[str, Any]:
     """The weights of one 1×1 filter."""
     return {"answer": ConvSpec(channels, 1, 1).num_weights}
 
 
-def answer_shuffled_pixels(kernel_size: int) -> dict[str, object]:
+def answer_shuffled_pixels(kernel_size: int) -> dict[str, Any]:
     """Whether pixels may be shuffled, and put back behind a layer: where it sees one of them alone."""
     seen = measure_receptive_field(ConvSpec(3, 1, kernel_size).module(), (3, 33, 33)).support.sum()
     return {"answer": "same" if seen == 1 else "noise"}  # as long as one pixel is all that it needs
 
 
-def answer_many_maps(size: int, in_channels: int, out_channels: int) -> dict[str, object]:
+def answer_many_maps(size: int, in_channels: int, out_channels: int) -> dict[str, Any]:
     """The weights of a 1×1 layer, and the places where they are used."""
     return {"answer": ConvSpec(in_channels, out_channels, 1).num_weights, "positions": size**2}
 
 
-def answer_two_in_a_row(in_channels: int, middle: int, out_channels: int) -> dict[str, object]:
+def answer_two_in_a_row(in_channels: int, middle: int, out_channels: int) -> dict[str, Any]:
     """The weights of the one matrix that two make."""
     return {"answer": (torch.ones(out_channels, middle) @ torch.ones(middle, in_channels)).numel()}
 
 
-def answer_bottleneck(channels: int, middle: int, kernel_size: int) -> dict[str, object]:
+def answer_bottleneck(channels: int, middle: int, kernel_size: int) -> dict[str, Any]:
     """The weights of a bottleneck, in per cent of those of the direct convolution."""
     each = [layer.num_weights for layer in bottleneck(channels, middle, kernel_size)]
     direct = ConvSpec(channels, channels, kernel_size).num_weights
@@ -372,10 +373,10 @@ def answer_bottleneck(channels: int, middle: int, kernel_size: int) -> dict[str,
     return shown | {"answer": 100 * sum(each) / direct}
 
 
-def answer_share(size: int) -> dict[str, object]:
+def answer_share(size: int) -> dict[str, Any]:
     """The part of ResNet-50's multiply-adds that is pointwise, in per cent."""
     with torch.device("meta"):  # shapes without memory
         network = resnet50()
-    whole, middle = cost_of(network, (3, size, size)), network.features[2].body[1][0]
+    whole, middle = cost_of(network, (3, size, size)), network.get_submodule("features.2.body.1.0")
     share = whole.kinds["pointwise"].macs / whole.macs
     return {"answer": 100 * share, "whole": whole, "middle": middle}

@@ -1,6 +1,7 @@
 """The pictures of lesson 04: space and channels filtered one after the other, and what that costs."""
 
 from math import cos, pi, prod, sin
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from convlab.arithmetic import ConvSpec
 from convlab.checks import check_one_of, check_whole
-from convlab.images import COLOURS, as_photo
+from convlab.images import COLOURS, Photo, as_photo
 from convlab.kernels import COLOUR_KERNELS, named_kernel
 from convlab.pictures import charts, draw, page, palette, words
 
@@ -18,7 +19,7 @@ POINTWISE_INK = "#9A6700"  # the same orange, dark enough for words
 
 
 def show_two_steps(
-    image: Tensor,
+    image: Photo,
     *,
     red: str = "Sobel x",
     green: str = "Sobel y",
@@ -233,7 +234,7 @@ def _nearest(weights: Tensor, multiplier: int) -> Tensor:
 
 
 def show_separable_fit(
-    image: Tensor, *, kernels: str = "edge at four angles", depth_multiplier: int = 1, output: int = 0
+    image: Photo, *, kernels: str = "edge at four angles", depth_multiplier: int = 1, output: int = 0
 ) -> page.Picture:
     """Four ordinary filters, the separable convolution that comes nearest, and what it gets wrong.
 
@@ -262,7 +263,8 @@ def show_separable_fit(
     fits = [_nearest(wanted, multiplier) for multiplier in (1, 2, 3, 4)]
     costs = [multiplier * channels * (prod(size) + filters) for multiplier in (1, 2, 3, 4)]
     errors = [((fit - wanted).norm() / wanted.norm()).item() for fit in fits]
-    nearest, error, cost = (each[depth_multiplier - 1] for each in (fits, errors, costs))
+    chosen = depth_multiplier - 1
+    nearest, error, cost = fits[chosen], errors[chosen], costs[chosen]
     outputs = F.conv2d(image, torch.stack([wanted[output], nearest[output]]))[0]
     missed = outputs[0] - outputs[1]
     map_error = (missed.norm() / outputs[0].norm().clamp(min=1e-2)).item()
@@ -277,10 +279,9 @@ def show_separable_fit(
         _draw_filters(sheet[name], weights, title, wanted, output)
     names = [f"×{multiplier}: {cost} weights" for multiplier, cost in enumerate(costs, start=1)]
     strong, weak = palette.of_kind("depthwise"), "#C9BEDD"
-    colours = [strong if place + 1 == depth_multiplier else weak for place in range(4)]
-    style = {"colours": colours, "form": "{:.0%}".format, "size": palette.LABEL}
-    title = f"error (ordinary: {wanted.numel()} weights)"
-    charts.bars(sheet["errors"], dict(zip(names, errors, strict=True)), title, **style)
+    colours = [strong if place == chosen else weak for place in range(4)]
+    title, values = f"error (ordinary: {wanted.numel()} weights)", dict(zip(names, errors, strict=True))
+    charts.bars(sheet["errors"], values, title, colours=colours, form="{:.0%}".format, size=palette.LABEL)
     sheet["errors"].set_xlim(0, 1.2)
     draw.photo(sheet["photo"], image)
     limits = draw.symmetric(outputs[0], 0.99)
@@ -296,20 +297,20 @@ def show_separable_fit(
 
 def _draw_filters(ax: Axes, weights: Tensor, title: str, scale: Tensor, chosen: int) -> None:
     """Filters (rows) on the red, green and blue channel (columns), the chosen one in a frame."""
-    style = {"limits": draw.symmetric(scale), "cmap": palette.DIVERGING}
-    draw.tiles(ax, weights.flatten(0, 1), len(COLOURS), title, palette.KERNEL, **style)
+    maps, limits = weights.flatten(0, 1), draw.symmetric(scale)
+    draw.tiles(ax, maps, len(COLOURS), title, palette.KERNEL, limits=limits, cmap=palette.DIVERGING)
     page.frame(ax, title, palette.KERNEL, size=palette.LABEL, linewidth=1.5)
     page.name_ticks(ax.yaxis, range(4), np.arange(4) + 0.5)
     page.name_ticks(ax.xaxis, COLOURS, np.arange(3) + 0.5, labelsize=palette.SMALL)
     draw.outline(ax, chosen + 0.5, 0.5, (1, len(COLOURS)), palette.INK, rim=0)
 
 
-def answer_maps(channels: int, kernel_size: int) -> dict[str, object]:
+def answer_maps(channels: int, kernel_size: int) -> dict[str, Any]:
     """The maps that a depthwise layer makes."""
     return {"answer": ConvSpec(channels, channels, kernel_size, groups=channels).weight_shape[0]}
 
 
-def answer_parameters(in_channels: int, out_channels: int, kernel_size: int, bias: bool) -> dict[str, object]:
+def answer_parameters(in_channels: int, out_channels: int, kernel_size: int, bias: bool) -> dict[str, Any]:
     """The parameters of depthwise and pointwise together, and of the ordinary layer."""
     depthwise = ConvSpec(in_channels, in_channels, kernel_size, groups=in_channels, bias=bias).num_parameters
     pointwise = ConvSpec(in_channels, out_channels, 1, bias=bias).num_parameters
@@ -321,13 +322,13 @@ def answer_parameters(in_channels: int, out_channels: int, kernel_size: int, bia
 answer_weights = answer_parameters  # without biases
 
 
-def answer_limit(kernel_size: int) -> dict[str, object]:
+def answer_limit(kernel_size: int) -> dict[str, Any]:
     """How many times cheaper than ordinary separable is at a great many output channels."""
     many = answer_parameters(1, 10**9, kernel_size, bias=False)
     return {"answer": round(many["ordinary"] / many["answer"])}
 
 
-def answer_four_angles(kernels: str) -> dict[str, object]:
+def answer_four_angles(kernels: str) -> dict[str, Any]:
     """The rank of the filters of one channel: as many depthwise kernels make them exactly."""
     on_red = _filters()[kernels][:, 0].flatten(1)
     return {"answer": torch.linalg.matrix_rank(on_red).item(), "angles": len(on_red)}

@@ -1,6 +1,7 @@
 """The pictures of lesson 00: one output pixel, one map, one size, and what one output sees."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,9 +9,9 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
-from convlab.arithmetic import ConvSpec, receptive_field
-from convlab.checks import check_mapping, check_one_of, check_sequence, check_whole
-from convlab.images import COLOURS, as_photo
+from convlab.arithmetic import ConvSpec, per_axis, receptive_field
+from convlab.checks import Pair, check_mapping, check_one_of, check_sequence, check_whole
+from convlab.images import COLOURS, Photo, as_photo
 from convlab.kernels import named_kernel
 from convlab.pictures import draw, page, palette, words
 
@@ -21,7 +22,7 @@ def _brightness(weights: Tensor) -> draw.Limits | None:
 
 
 def show_window(
-    image: Tensor, *, row: int = 2, column: int = 3, kernel: str = "Sobel x", stride: int = 1
+    image: Photo, *, row: int = 2, column: int = 3, kernel: str = "Sobel x", stride: int = 1
 ) -> page.Picture:
     """One output pixel being made: patch times kernel, added up; the map as far as it has come.
 
@@ -44,10 +45,10 @@ def show_window(
     """
     image = as_photo(image, channels=1)
     spec = ConvSpec(1, 1, 3, stride=stride, bias=False)
-    size = tuple(image.shape[-2:])
+    size = per_axis(int, image.shape[-2:])
     count = spec.output_size(size)
     place = check_whole("row", row, 0, size[0] - 3), check_whole("column", column, 0, size[1] - 3)
-    at = [min(n // stride, most - 1) for n, most in zip(place, count, strict=True)]
+    at = per_axis(lambda n, most: min(n // stride, most - 1), place, count)
     top, left = (n * stride for n in at)
     weights = named_kernel(kernel)
     output = conv2d(image, weights[None, None], stride=spec.stride)
@@ -95,7 +96,7 @@ def show_window(
     )
 
 
-def show_gallery(image: Tensor, kernels: Sequence[str]) -> page.Picture:
+def show_gallery(image: Photo, kernels: Sequence[str]) -> page.Picture:
     """Named 3×3 kernels in a row, and under each the map that it makes of a photo.
 
     Parameters
@@ -130,7 +131,7 @@ def show_gallery(image: Tensor, kernels: Sequence[str]) -> page.Picture:
 
 
 def show_channel_sum(
-    image: Tensor, filters: Mapping[str, Tensor], *, filter: str | None = None, without: str = "nothing"
+    image: Photo, filters: Mapping[str, Tensor], *, filter: str | None = None, without: str = "nothing"
 ) -> page.Picture:
     """How three channels make one map, and several filters several maps.
 
@@ -160,7 +161,7 @@ def show_channel_sum(
     slices = torch.stack(list(filters.values()), dim=1)  # (3, filters, k, k)
     each = conv2d(image, slices.flatten(0, 1)[:, None], padding="same", groups=3).unflatten(1, (3, -1))[0]
     maps, parts = each.sum(0), each[:, list(filters).index(filter)]
-    at = [length // 2 for length in image.shape[-2:]]  # the pixel whose numbers are given
+    at = per_axis(lambda length: length // 2, image.shape[-2:])  # the pixel whose numbers are given
     values = [words.number(float(part)) for part in parts[:, at[0], at[1]]]
     total = words.number(float(parts[:, at[0], at[1]].sum()))
 
@@ -184,8 +185,8 @@ def show_channel_sum(
     )
 
 
-def _check_filters(filters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    check_mapping("filters", filters, Tensor)
+def _check_filters(filters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    filters = check_mapping("filters", filters, Tensor)
     shapes = {tuple(weights.shape) for weights in filters.values()}
     (channels, *size), *others = shapes
     if len(filters) > 4 or others or channels != 3 or len(size) != 2:
@@ -194,7 +195,7 @@ def _check_filters(filters: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _draw_parts(
-    sheet: page.Sheet, image: Tensor, weights: Tensor, parts: Tensor, values: Sequence[str], at: Sequence[int]
+    sheet: page.Sheet, image: Tensor, weights: Tensor, parts: Tensor, values: Sequence[str], at: Pair
 ) -> None:
     """For each colour its channel, its slice of the filter and the part that they make, each on one scale."""
     size = weights.shape[1:]
@@ -212,7 +213,7 @@ def _draw_parts(
     page.sign(sheet["green part"], "add\nup", 0.8)
 
 
-def show_steps(image: Tensor, *, kernel_size: int = 3, stride: int = 1, padding: int = 0) -> page.Picture:
+def show_steps(image: Photo, *, kernel_size: int = 3, stride: int = 1, padding: int = 0) -> page.Picture:
     """Where the window stands on a padded photo, and the size that comes out (a mean, in greys).
 
     Parameters
@@ -230,7 +231,7 @@ def show_steps(image: Tensor, *, kernel_size: int = 3, stride: int = 1, padding:
     image = as_photo(image, channels=1)
     k, s = check_whole("kernel_size", kernel_size, 1), check_whole("stride", stride, 1)
     p = check_whole("padding", padding, 0)
-    size = tuple(image.shape[-2:])
+    size = per_axis(int, image.shape[-2:])
     rows, columns = ConvSpec(1, 1, k, stride=s, padding=p).output_size(size)
     padded = pad(image, (p,) * 4)
     output = conv2d(padded, torch.full((1, 1, k, k), 1 / k**2), stride=s)
@@ -266,7 +267,7 @@ def show_steps(image: Tensor, *, kernel_size: int = 3, stride: int = 1, padding:
     )
 
 
-def show_reach(image: Tensor, *, depth: int = 3, kernel_size: int = 3) -> page.Picture:
+def show_reach(image: Photo, *, depth: int = 3, kernel_size: int = 3) -> page.Picture:
     """What one output of a stack of ordinary layers sees, layer by layer.
 
     Parameters
@@ -298,7 +299,8 @@ def show_reach(image: Tensor, *, depth: int = 3, kernel_size: int = 3) -> page.P
     draw.pixel_grid(photo, height, width)
     middle = height // 2, width // 2
     for side, _ in reversed(sizes):
-        draw.outline(photo, *(at - side // 2 for at in middle), (side, side), palette.KERNEL, 2)
+        corner = per_axis(lambda at, side=side: at - side // 2, middle)
+        draw.outline(photo, *corner, (side, side), palette.KERNEL, 2)
     draw.outline(photo, *middle, (1, 1), palette.OUTPUT, 2)
     return sheet.says(
         f"{words.count(depth, 'layer')} of {kernel_size}×{kernel_size}: one output sees "
@@ -310,21 +312,21 @@ def show_reach(image: Tensor, *, depth: int = 3, kernel_size: int = 3) -> page.P
 # What the questions of this lesson, in standard.toml, ask for: computed from what each gives.
 
 
-def answer_flat_patch(kernel: str, brightness: float) -> dict[str, object]:
+def answer_flat_patch(kernel: str, brightness: float) -> dict[str, Any]:
     """What a kernel makes of a patch that is the same all over."""
     weights = named_kernel(kernel)
     rows = ", ".join(" ".join(f"{weight:g}" for weight in row) for row in weights.tolist()).replace("-", "−")
     return {"answer": float((weights * brightness).sum()), "weights": rows, "pixels": weights.numel()}
 
 
-def answer_brighter_photo(brighter: float, kernels: Sequence[str]) -> dict[str, object]:
+def answer_brighter_photo(brighter: float, kernels: Sequence[str]) -> dict[str, Any]:
     """Which kernels give the same map of a photo when all of it gets brighter."""
     weights = {name: named_kernel(name) for name in kernels}
     still = [name for name in kernels if abs((weights[name] * brighter).sum()) < 1e-6]
     return {"answer": ", ".join(still), "weights": weights, "sum": sum(weights[name].sum() for name in still)}
 
 
-def answer_letter(letter: Sequence[Sequence[int]]) -> dict[str, object]:
+def answer_letter(letter: Sequence[Sequence[int]]) -> dict[str, Any]:
     """How a kernel in the shape of a letter comes out of torch when it slides over one white pixel."""
     weights = torch.tensor(letter)
     dot = pad(torch.ones_like(weights[:1, :1]), (len(letter) - 1,) * 4)
@@ -333,12 +335,12 @@ def answer_letter(letter: Sequence[Sequence[int]]) -> dict[str, object]:
     return {"answer": next((name for name, shape in shapes.items() if response.equal(shape)), "blot")}
 
 
-def answer_first_layer(size: int, kernel_size: int, stride: int, padding: int) -> dict[str, object]:
+def answer_first_layer(size: int, kernel_size: int, stride: int, padding: int) -> dict[str, Any]:
     """The width of an output, and the steps that the window takes to get there."""
     wide = ConvSpec(1, 1, kernel_size, stride=stride, padding=padding).output_size(size)[1]
     return {"answer": wide, "zeros": 2 * padding, "room": size + 2 * padding - kernel_size, "steps": wide - 1}
 
 
-def answer_three_layers(depth: int, kernel_size: int) -> dict[str, object]:
+def answer_three_layers(depth: int, kernel_size: int) -> dict[str, Any]:
     """The pixels across that one output of a stack sees."""
     return {"answer": receptive_field([ConvSpec(1, 1, kernel_size)] * depth)[-1].size[0]}

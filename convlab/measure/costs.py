@@ -86,6 +86,7 @@ class Cost:
     def _rows(self) -> list[tuple[str, ...]]:
         multiplying = [layer for layer in self.layers if layer.macs]
         rest = _part(layer for layer in self.layers if not layer.macs)
+        parts: list[tuple[str, str, str, Cost | LayerCost]]
         if len(multiplying) > MOST_ROWS:
             parts = [(f"{len(part.layers)} layers", kind, "", part) for kind, part in self.kinds.items()]
         else:
@@ -95,7 +96,7 @@ class Cost:
             ]
         parts += [(f"{len(rest.layers)} others", "", "", rest)] if rest.layers else []
         numbers = ("parameters", "weights", "macs", "bytes")
-        rows = [("layer", "kind", "output", *numbers)]
+        rows: list[tuple[str, ...]] = [("layer", "kind", "output", *numbers)]
         for *texts, part in (*parts, ("in all", "", "", self)):
             rows.append((*texts, *(f"{getattr(part, number):,}" for number in numbers)))
         return rows
@@ -205,8 +206,9 @@ class _Meter(Watcher):
         output = _without_arithmetic(func, args, kwargs)
         inputs, outputs = tensors_in((args, kwargs)), tensors_in(output)
         parameters = [self._parameter_of.get(id(tensor)) for tensor in inputs]
-        if parameters and all(p is not None and p is parameters[0] for p in parameters):
-            self._parameter_of |= dict.fromkeys(map(id, outputs), parameters[0])
+        first = parameters[0] if parameters else None
+        if first is not None and all(parameter is first for parameter in parameters):
+            self._parameter_of |= dict.fromkeys(map(id, outputs), first)
             self._kept += outputs
         if not func.is_view and outputs and any(tensor.dim() for tensor in inputs):
             flops = _FLOPS.get(func.overloadpacket, lambda *_, **__: 0)

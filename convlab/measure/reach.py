@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from convlab.arithmetic import per_axis
 from convlab.checks import check_sequence, check_whole
 from convlab.measure.running import empty_image, image_shape, run_watched, stand_ins, undisturbed
 from convlab.measure.tracing import Place, Step, Tape
@@ -59,9 +60,8 @@ class MeasuredField:
         """
         if not self.effective.any():
             raise ValueError("the gradient is zero at every pixel: it has no spread")
-        profiles = (self.effective.sum(axis=axis) for axis in (1, 0))
-        places = ((profile, np.arange(len(profile))) for profile in profiles)
-        return tuple(float(np.sqrt(np.cov(place, aweights=profile, ddof=0))) for profile, place in places)
+        profiles = self.effective.sum(axis=1), self.effective.sum(axis=0)
+        return per_axis(lambda p: float(np.sqrt(np.cov(np.arange(len(p)), aweights=p, ddof=0))), profiles)
 
     def _touched(self) -> tuple[np.ndarray, np.ndarray]:
         return np.flatnonzero(self.support.any(axis=1)), np.flatnonzero(self.support.any(axis=0))
@@ -69,23 +69,23 @@ class MeasuredField:
     @property
     def size(self) -> Place:
         """(height, width) of the bounding box of the support, in pixels."""
-        return tuple(int(lines[-1] - lines[0]) + 1 for lines in self._touched())
+        return per_axis(lambda lines: int(lines[-1] - lines[0]) + 1, self._touched())
 
     @property
     def start(self) -> Step:
         """First row and column of the support, counted from the output's place in the input."""
-        sides = zip(self._touched(), self.at, self.stride, strict=True)
-        return tuple(_whole_if_can(lines[0].item() - at * step) for lines, at, step in sides)
+        sides = self._touched(), self.at, self.stride
+        return per_axis(lambda lines, at, step: _whole_if_can(lines[0].item() - at * step), *sides)
 
     @property
     def center(self) -> tuple[float, float]:
         """Row and column of the middle of the bounding box, in input pixels."""
-        return tuple((lines[0] + lines[-1]).item() / 2 for lines in self._touched())
+        return per_axis(lambda lines: (lines[0] + lines[-1]).item() / 2, self._touched())
 
     @property
     def largest_gap(self) -> Place:
         """Largest distance between neighbouring touched rows and columns; 1 means no holes."""
-        return tuple(int(np.diff(lines).max(initial=1)) for lines in self._touched())
+        return per_axis(lambda lines: int(np.diff(lines).max(initial=1)), self._touched())
 
     @property
     def coverage(self) -> float:
@@ -147,7 +147,7 @@ def measure_receptive_field(
             f"the field of the middle output does not fit in the {shape[2]}×{shape[3]} input: "
             "give a larger input_shape, or a position with at=(row, column)"
         )
-    stride = tuple(map(_whole_if_can, tape.stride(output)))
+    stride = per_axis(_whole_if_can, tape.stride(output))
     return MeasuredField(place, support, stride, clipped, lambda: _gradient(module, shape, chosen))
 
 

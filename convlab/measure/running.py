@@ -39,11 +39,11 @@ def image_shape(input_shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     ValueError
         For any other shape, with its value.
     """
-    shape = tuple(check_whole("input_shape", side, 1) for side in check_sequence("input_shape", input_shape))
-    shape = (1, *shape) if len(shape) == 3 else shape
-    if len(shape) != 4 or shape[0] != 1:
+    shape = [check_whole("input_shape", side, 1) for side in check_sequence("input_shape", input_shape)]
+    if len(shape) not in (3, 4) or shape[:-3] not in ([], [1]):
         raise ValueError(f"input_shape={input_shape!r} must be (C, H, W) or (1, C, H, W)")
-    return shape
+    channels, height, width = shape[-3:]
+    return 1, channels, height, width
 
 
 def stand_ins(module: nn.Module) -> dict[str, Tensor]:

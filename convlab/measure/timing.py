@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from convlab.arithmetic import per_axis
 from convlab.checks import check_whole
 from convlab.measure.costs import Cost, cost
 from convlab.measure.running import empty_image, image_shape, stand_ins, undisturbed
@@ -49,7 +50,7 @@ class Timing:
     @property
     def spread(self) -> tuple[float, float]:
         """The seconds that a quarter and three quarters of the repeats stayed under."""
-        return tuple(float(quartile) for quartile in np.quantile(self.seconds, (0.25, 0.75)))
+        return per_axis(lambda share: float(np.quantile(self.seconds, share)), (0.25, 0.75))
 
 
 def measure_time(
@@ -89,7 +90,9 @@ def measure_time(
     repeats = check_whole("repeats", repeats, 3)
     threads = check_whole("threads", torch.get_num_threads() if threads is None else threads, 1)
     noise = torch.randn(image_shape(input_shape), generator=torch.Generator().manual_seed(0))
-    tasks, costs, buffers = {}, {}, {}
+    tasks: dict[object, tuple[Callable, Tensor]] = {}
+    costs: dict[str, Cost] = {}
+    buffers: dict[Tensor, Tensor] = {}
     for name, module in modules.items():
         try:
             state, costs[name] = stand_ins(module), cost(module, input_shape)
@@ -122,7 +125,8 @@ def _take_turns(tasks: Mapping[object, tuple[Callable, Tensor]], repeats: int) -
     # Linux's allocator keeps blocks of this size for reuse once one was given back. Without it, a
     # large output comes page by page in every run, which can take longer than the arithmetic.
     torch.empty(31 * 2**20, dtype=torch.uint8)
-    runs, samples = {}, {name: [] for name in tasks}
+    runs = {}
+    samples: dict[object, list[float]] = {name: [] for name in tasks}
     for name, (run, image) in tasks.items():
         # The first runs fetch memory and code; the time of the last says how many make a sample.
         once = [_seconds(run, image, 1) for _ in range(3)][-1]

@@ -5,9 +5,11 @@ through them, each answering only which elements it looked at: no weight, dead R
 can hide a pixel that way.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import mul
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,13 +17,14 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from torch.utils._pytree import tree_map
 
+from convlab.arithmetic import per_axis
 from convlab.measure.running import UntraceableError, Watcher, tensors_in
 
 Place = tuple[int, int]
 Step = tuple[int | Fraction, int | Fraction]
 
 
-def _pair(values: list[int]) -> Place:
+def _pair(values: Sequence[int]) -> Place:
     return values[0], values[-1]
 
 
@@ -51,7 +54,7 @@ _MATRIX_PRODUCTS = {
 @dataclass
 class _Operation:
     function: torch._ops.OpOverload
-    arguments: dict[str, object]
+    arguments: dict[str, Any]
     sources: list[Tensor]
     outputs: list[Tensor]
 
@@ -83,7 +86,7 @@ class Tape(Watcher):
         super().__init__()
         self.pixels = pixels
         self.operations: list[_Operation] = []
-        self.grids = {id(pixels): _Grid((Fraction(1), Fraction(1)), (2, 3), tuple(pixels.shape[2:]))}
+        self.grids = {id(pixels): _Grid((Fraction(1), Fraction(1)), (2, 3), per_axis(int, pixels.shape[2:]))}
         self.views: dict[int, Tensor] = {}
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
@@ -112,20 +115,21 @@ class Tape(Watcher):
             raise UntraceableError(f"{operation.name} joins branches of different strides")
         grid, given, name = grids[0], operation.arguments, operation.name
         source, output = operation.sources[0], operation.outputs[0]
-        axes, factors = grid.axes, (1, 1)
-        sizes = tuple(max(each.sizes[axis] for each in grids) for axis in (0, 1))
+        axes: Place | None = grid.axes
+        factors: Step = (1, 1)
+        sizes = per_axis(lambda *of_each: max(of_each), *(each.sizes for each in grids))
         # Of the number of positions, but not of their step.
         changes = name in _PADS or (name in ("mean", "sum") and source.dim() == 4)
         if name == "convolution" or name in _POOLS or name in _RESIZES:
             changes = axes == (2, 3)
             if name in _RESIZES:
-                factors = [Fraction(old, new) for old, new in zip(sizes, output.shape[2:], strict=True)]
+                factors = per_axis(Fraction, sizes, output.shape[2:])
             else:
-                factors = operation.geometry()[1]
-                factors = [Fraction(1, s) for s in factors] if given.get("transposed") else factors
+                steps = operation.geometry()[1]
+                factors = per_axis(lambda s: Fraction(1, s), steps) if given.get("transposed") else steps
         elif name == "slice" and source.dim() == 4:
             changes = True
-            factors = [given["step"] if given["dim"] % 4 == axis else 1 for axis in axes]
+            factors = per_axis(lambda axis: given["step"] if given["dim"] % 4 == axis else 1, grid.axes)
         elif name in ("permute", "transpose") and source.dim() == 4:
             order = list(range(4))
             if name == "permute":
@@ -133,15 +137,15 @@ class Tape(Watcher):
             else:
                 one, other = given["dim0"], given["dim1"]
                 order[one], order[other] = order[other], order[one]
-            axes = tuple(order.index(axis) for axis in axes)
+            axes = per_axis(order.index, grid.axes)
         if output.dim() == 4:
             if not changes:
-                places = (axes, (2, 3), (1, 2))  # rows and columns may come back elsewhere
-                axes = next((p for p in places if tuple(output.shape[a] for a in p) == sizes), None)
-            sizes = axes and tuple(output.shape[axis] for axis in axes)
+                places = (axes or (2, 3), (2, 3), (1, 2))  # rows and columns may come back elsewhere
+                axes = next((p for p in places if per_axis(output.size, p) == sizes), None)
+            sizes = per_axis(output.size, axes) if axes else sizes
         if axes is None or output.dim() > 5:
             raise UntraceableError(f"{name} rearranges positions: its stride cannot be told")
-        return _Grid(tuple(s * factor for s, factor in zip(grid.step, factors, strict=True)), axes, sizes)
+        return _Grid(per_axis(mul, grid.step, factors), axes, sizes)
 
     def stride(self, output: Tensor) -> Step:
         """Step in the image between neighbouring positions of a map (1, C, H, W)."""
@@ -222,7 +226,7 @@ class Tape(Watcher):
 def _look_along(operation: _Operation, mark: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """The same for an operation that mixes all that stands along some of its axes."""
     name, source, given = operation.name, operation.sources[0], operation.arguments
-    dims = given.get("dim")
+    dims: Any = given.get("dim")
     if name in _MATRIX_PRODUCTS:
         for factor, along in zip(_MATRIX_PRODUCTS[name], (-1, -2), strict=True):
             yield given[factor], mark.amax(along, keepdim=True).expand(given[factor].shape)

@@ -4,6 +4,7 @@ Every ``draw_…`` takes the axes first and returns them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,7 +26,7 @@ def bars(
     form: Callable[[float], str] = "{:,}".format,
     named: bool = True,
     room: float = 1.5,
-    **style: object,
+    **style: Any,
 ) -> Axes:
     """Horizontal bars, the first on top, each with its number, on an axis `room` times the longest."""
     ax.barh(range(len(values)), list(values.values()), color=colours, height=0.62)

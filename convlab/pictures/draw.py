@@ -16,14 +16,16 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from convlab.arithmetic import ConvSpec
+from convlab.checks import Pair
 from convlab.measure.reach import MeasuredField
 from convlab.pictures import palette, words
 from convlab.pictures.page import frame, inches, thin_sides, write
 
+Plane = Tensor | np.ndarray
 Limits = tuple[float, float]  # what is black and what is white, or both ends of the colours
 
 
-def symmetric(values: Tensor | np.ndarray, share: float = 1.0) -> Limits:
+def symmetric(values: Plane, share: float = 1.0) -> Limits:
     """Limits with zero in the middle, which this share of the values keep to."""
     sizes = abs(values.numpy() if isinstance(values, Tensor) else values)
     limit = max(float(np.quantile(sizes, share)), 1e-9)
@@ -39,7 +41,7 @@ def grey_limits(values: np.ndarray, white: float = 1.0) -> Limits:
     return (low, high) if values.min() < -1e-6 else (0, max(white, high))
 
 
-def as_plane(name: str, values: Tensor | np.ndarray) -> np.ndarray:
+def as_plane(name: str, values: Plane) -> np.ndarray:
     """A map or a kernel (H, W), (1, H, W) or (1, 1, H, W), as an array (H, W) of floats.
 
     Raises
@@ -96,7 +98,7 @@ def photo(ax: Axes, image: Tensor, title: str = "", *, colour: str = palette.INP
 
 def feature_map(
     ax: Axes,
-    values: Tensor,
+    values: Plane,
     title: str = "",
     *,
     within: Sequence[int] | None = None,
@@ -127,9 +129,9 @@ def tiles(
     rows = ceil(count / columns)
     grid = np.full((rows * columns, height, width), np.nan, np.float32)
     grid[:count] = maps.detach().numpy()
-    grid = grid.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, columns * width)
+    rows_of_pixels = grid.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, -1)
     ax.imshow(
-        grid,
+        rows_of_pixels,
         extent=(0, columns, rows, 0),
         aspect="auto",
         interpolation="nearest",
@@ -171,8 +173,8 @@ def pixel_grid(ax: Axes, height: int, width: int, top: float = 0, left: float = 
 
 def kernel(
     ax: Axes,
-    kernel: Tensor,
-    dilation: int = 1,
+    kernel: Plane,
+    dilation: int | Pair = 1,
     title: str = "",
     *,
     limits: Limits | None = None,
@@ -189,8 +191,8 @@ def kernel(
     default = f"kernel {words.size(weights.shape)}"
     if reach != weights.shape:
         default += f", spans {words.size(reach)}"
-    style = {"limits": limits or symmetric(weights), "cmap": palette.DIVERGING, "aspect": aspect}
-    _paint(ax, spread, title or default, colour, **style)
+    limits = limits or symmetric(weights)
+    _paint(ax, spread, title or default, colour, limits=limits, cmap=palette.DIVERGING, aspect=aspect)
     if max(reach) <= 25:
         pixel_grid(ax, *reach, colors="white", linewidths=1, zorder=2)
     if numbers and max(reach) <= 9:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from convlab.arithmetic import ConvSpec
 from convlab.checks import check_mapping, check_pair, check_sequence, check_type
-from convlab.images import as_photo
+from convlab.images import Photo, as_photo
 from convlab.kinds import KINDS
 from convlab.measure.costs import Cost
 from convlab.measure.reach import MeasuredField
@@ -19,10 +19,8 @@ from convlab.measure.timing import Timing
 from convlab.pictures import charts, draw, page, palette, words
 from convlab.pictures.page import Picture
 
-Image = Tensor | np.ndarray  # and whatever else `as_photo` takes
 
-
-def show_photo(image: Image, title: str = "") -> Picture:
+def show_photo(image: Photo, title: str = "") -> Picture:
     """One photo, as :func:`~convlab.images.as_photo` takes it."""
     image = as_photo(image)
     height, width = image.shape[-2:]
@@ -39,8 +37,9 @@ def show_maps(maps: Mapping[str, Tensor]) -> Picture:
     ValueError
         For no map, or one of another shape or without finite values.
     """
-    planes = {}
-    for title, values in check_mapping("maps", maps, object).items():
+    planes: dict[str, Tensor | np.ndarray] = {}
+    check_mapping("maps", maps, object)
+    for title, values in maps.items():
         in_colour = tuple(getattr(values, "shape", ()))[-3:-2] == (3,)
         planes[title] = as_photo(values) if in_colour else draw.as_plane(f"maps[{title!r}]", values)
     sheet = page.blank(
@@ -48,8 +47,11 @@ def show_maps(maps: Mapping[str, Tensor]) -> Picture:
     )
     sizes = {title: words.size(plane.shape[-2:]) for title, plane in planes.items()}
     for title, plane in planes.items():
-        paint = draw.photo if plane.ndim == 4 else draw.feature_map
-        paint(sheet[title], plane, f"{title}: {sizes[title]}", colour=palette.OUTPUT)
+        heading = f"{title}: {sizes[title]}"
+        if isinstance(plane, Tensor):
+            draw.photo(sheet[title], plane, heading, colour=palette.OUTPUT)
+        else:
+            draw.feature_map(sheet[title], plane, heading)
     return sheet.says(f"Feature maps: {'; '.join(map(', '.join, sizes.items()))}.")
 
 
@@ -78,7 +80,7 @@ def show_kernels(kernel: Tensor, dilations: Sequence[int] = (1,)) -> Picture:
 ZOOM = 41  # pixels across, in which single ones can be told apart
 
 
-def show_field(image: Image, field: MeasuredField) -> Picture:
+def show_field(image: Photo, field: MeasuredField) -> Picture:
     """The pixels that one output of any module sees, over a photo, and its gradient as heat.
 
     A field with holes that is wider than 41 pixels has its middle enlarged beside it.
@@ -108,7 +110,7 @@ def show_field(image: Image, field: MeasuredField) -> Picture:
     return sheet.says(f"One output {words.seen(field.size, field.support.sum())}.")
 
 
-def show_growth(image: Image, fields: Mapping[int, MeasuredField]) -> Picture:
+def show_growth(image: Photo, fields: Mapping[int, MeasuredField]) -> Picture:
     """How the field of one output grows layer by layer: nested on the photo, and as a curve.
 
     Parameters
@@ -207,10 +209,10 @@ def show_times(timings: Mapping[str, Timing]) -> Picture:
     ridge = first.peak / first.bandwidth / 2, first.peak / 1e9
     labels = "multiply-adds per byte moved", "billion multiply-adds a second"
     ax = charts.cloud(sheet["roofline"], speeds, colours, *labels, in_view=[ridge])
-    x = np.geomspace(*ax.get_xlim(), 100)
-    roof = np.minimum(first.peak, first.bandwidth * x) / 1e9
-    ax.plot(x, roof, color=palette.MUTED, linewidth=1.5)
-    ax.fill_between(x, roof, ax.get_ylim()[1], color=palette.EMPTY)
+    places = np.geomspace(ax.get_xlim()[0], ax.get_xlim()[1], 100)
+    roof = np.minimum(first.peak, first.bandwidth * places) / 1e9
+    ax.plot(places, roof, color=palette.MUTED, linewidth=1.5)
+    ax.fill_between(places, roof, ax.get_ylim()[1], color=palette.EMPTY)
     ax.set_title("roofline, from two yardsticks", fontsize=palette.TITLE)
     each = "; ".join(
         f"{name} {share:.3g} % and {timings[name].cost.intensity:.2g}"

@@ -25,8 +25,9 @@ DPI = 100
 WIDTH = 11.0  # of a page, in inches
 HEAD = 0.42  # room for a title above a panel, in inches
 GAP = 0.25  # between panels
-FALLBACKS = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei")
-FALLBACKS += ("PingFang SC", "Heiti SC", "Microsoft YaHei", "SimHei", "Arial Unicode MS")
+FALLBACKS = (
+    "Noto Sans CJK SC,Noto Sans SC,Source Han Sans SC,WenQuanYi Micro Hei,PingFang SC,Microsoft YaHei,SimHei"
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,7 +71,7 @@ class Picture:
 @cache
 def _fallback_fonts() -> list[str]:
     installed = set(fontManager.get_font_names())
-    return [name for name in FALLBACKS if name in installed]
+    return [name for name in FALLBACKS.split(",") if name in installed]
 
 
 def _settle_texts(figure: Figure) -> None:
@@ -114,10 +115,11 @@ def panel(
 def across(*blocks: Block, gap: float = GAP) -> Block:
     """Blocks side by side; lower ones are centred."""
     height = max(block.height for block in blocks)
-    left, boxes = 0.0, {}
+    boxes: dict[str, tuple[float, float, float, float]] = {}
+    left = 0.0
     for block in blocks:
         lower = (height - block.height) / 2
-        boxes |= {name: (x + left, y + lower, *size) for name, (x, y, *size) in block.boxes.items()}
+        boxes |= {name: (x + left, y + lower, w, h) for name, (x, y, w, h) in block.boxes.items()}
         left += block.width + gap
     return Block(left - gap, height, boxes)
 
