@@ -158,15 +158,12 @@ class Explorer:
                 kind, width = widgets.SelectionSlider, "340px"
             elif len(offered) <= 4:
                 kind, width = widgets.ToggleButtons, "max-content"
-            controls[name] = kind(
-                options=list(offered),
-                index=self.choices.at[name],
-                description=self.choices.labels[name],
-                style={"description_width": "initial"},
-                layout=widgets.Layout(width=width, margin="4px 28px 4px 0"),
-            )
+            layout = widgets.Layout(width=width, margin="4px 28px 4px 0")
+            control = kind(options=list(offered), index=self.choices.at[name], layout=layout)
+            control.description, control.style.description_width = self.choices.labels[name], "initial"
             if kind is widgets.ToggleButtons:
-                controls[name].style.button_width = "auto"
+                control.style.button_width = "auto"
+            controls[name] = control
         return controls
 
     def _drawn(self, over: Figure | None = None) -> Picture:

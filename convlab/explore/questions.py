@@ -47,9 +47,8 @@ class Question:
     ) -> None:
         self.text, self.choices, self._answer = text, list(choices), check_one_of("answer", answer, choices)
         self._because, self._hint = because, hint
-        self._buttons = widgets.ToggleButtons(
-            options=[(str(choice), choice) for choice in self.choices], index=None
-        )
+        options = [(str(choice), choice) for choice in self.choices]
+        self._buttons = widgets.ToggleButtons(options=options, index=None)
         self._buttons.style.button_width = "auto"
         self._buttons.add_class("convlab")
         self._reply = widgets.HTML()
@@ -70,9 +69,8 @@ class Question:
         return self
 
     def _check(self, _change: object) -> None:
-        self._reply.value = as_html(
-            self.reply, colour=palette.OUTPUT if self.reply.startswith("✓") else palette.KERNEL
-        )
+        colour = palette.OUTPUT if self.reply.startswith("✓") else palette.KERNEL
+        self._reply.value = as_html(self.reply, colour=colour)
 
     def __repr__(self) -> str:
         return f"{self.text}  [{' | '.join(map(str, self.choices))}]"

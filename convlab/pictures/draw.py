@@ -83,9 +83,8 @@ def _paint(
     height, width = plane.shape[:2]
     rows, columns = within or (height, width)
     top, left = (rows - height) / 2 - 0.5, (columns - width) / 2 - 0.5
-    low, high = limits or (None, None)
     place = {"extent": (left, left + width, top + height, top), "aspect": "auto"}
-    ax.imshow(plane, cmap=cmap, vmin=low, vmax=high, interpolation="nearest", **place)
+    ax.imshow(plane, cmap=cmap, clim=limits, interpolation="nearest", **place)
     ax.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), aspect=aspect, facecolor=palette.EMPTY)
     return frame(ax, title, colour)
 
@@ -130,15 +129,8 @@ def tiles(
     grid = np.full((rows * columns, height, width), np.nan, np.float32)
     grid[:count] = maps.detach().numpy()
     rows_of_pixels = grid.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, -1)
-    ax.imshow(
-        rows_of_pixels,
-        extent=(0, columns, rows, 0),
-        aspect="auto",
-        interpolation="nearest",
-        cmap=cmap,
-        vmin=limits[0],
-        vmax=limits[1],
-    )
+    place = {"extent": (0, columns, rows, 0), "aspect": "auto"}
+    ax.imshow(rows_of_pixels, cmap=cmap, clim=limits, interpolation="nearest", **place)
     ax.set_facecolor(palette.EMPTY)
     pixel_grid(ax, rows, columns, 0.5, 0.5, colors="white", linewidths=3, zorder=2)
     return frame(ax, title, colour)
