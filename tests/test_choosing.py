@@ -99,8 +99,7 @@ def test_each_map_is_what_the_module_gives_with_the_named_kernel_as_its_weights(
         weights_of_name = sum(conv.weight.numel() for conv in layer)
         macs = cost(layer, (16, 48, 48)).macs
         assert (
-            f"{name} {weights_of_name:,} weights, {macs:,} multiply-adds, reach {reach}×{reach}"
-            in picture.alt
+            f"{name} {weights_of_name:,} weights, {macs:,} multiply-adds, sees {reach}×{reach}" in picture.alt
         )
 
 

@@ -87,7 +87,7 @@ def test_the_window_frames_the_patch_and_the_map_is_filled_up_to_its_pixel(strid
     hidden = sum(width * height for _, _, width, height in boxes(axes["output"], filled=True))
     number = row * columns + column + 1
     assert hidden == rows * columns - number
-    assert f"output pixel {number} of {rows * columns}; 12×18 becomes {rows}×{columns}." in picture.alt
+    assert f"has {number} of its {rows * columns} pixels; 12×18 becomes {rows}×{columns}." in picture.alt
 
 
 def test_the_gallery_shows_each_kernel_above_its_map():

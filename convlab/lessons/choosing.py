@@ -121,13 +121,13 @@ def show_five(
         draw.feature_map(sheet[name], _first_map(specs, bank, weights), name, colour=palette.of_kind(name))
         lines = (
             f"{channels}×{words.size(size)}\n{counts[name]:,} weights\n"
-            f"{macs[name] / 1e6:.1f} M multiply-adds\nreach {reach[name]}×{reach[name]}"
+            f"{macs[name] / 1e6:.1f} M multiply-adds\nsees {reach[name]}×{reach[name]} pixels"
         )
         below = {"va": "top", "ha": "center", "linespacing": 1.25, "transform": sheet[name].transAxes}
         page.write(sheet[name], 0.5, -0.03, lines, **below)
     _draw_shares(sheet["bars"], macs, measured)
     each = "; ".join(
-        f"{name} {counts[name]:,} weights, {macs[name]:,} multiply-adds, reach {reach[name]}×{reach[name]}"
+        f"{name} {counts[name]:,} weights, {macs[name]:,} multiply-adds, sees {reach[name]}×{reach[name]}"
         for name in FIVE
     )
     return sheet.says(

@@ -87,7 +87,9 @@ def show_two_steps(
     }
     for name, (kind, text) in headings.items():
         colour = POINTWISE_INK if kind == "pointwise" else palette.of_kind(kind)
-        _write_heading(sheet[name], text, colour)
+        y = sheet[name].get_position(original=True).y1 + 0.52 / sheet.figure.get_figheight()
+        style = {"fontsize": palette.TITLE, "weight": "bold", "transform": sheet.figure.transFigure}
+        page.write(sheet[name], 0.02, y, text, color=colour, **style)
     cost = f"ordinary: {counts[2]} weights\nseparable: {counts[0]} + {counts[1]} = {sum(counts[:2])} weights"
     note = f"{equal}\n{cost}"
     x = 1 + 0.5 / page.inches(sheet["again"])[0]
@@ -114,14 +116,6 @@ def _two_steps_block() -> page.Block:
     again = page.panel("again", side, side, right=4.2, above=heading)
     rows = page.across(*first, gap=0.3), page.across(table, outputs), page.across(slices, again, gap=0.4)
     return page.down(*rows, gap=0)
-
-
-def _write_heading(ax: Axes, text: str, colour: str) -> None:
-    """In bold over the title of a row's first panel, from the page's left edge on."""
-    place = ax.get_position(original=True)
-    width, height = ax.figure.get_size_inches()
-    style = {"fontsize": palette.TITLE, "color": colour, "weight": "bold"}
-    page.write(ax, 0.2 / width, place.y1 + 0.52 / height, text, transform=ax.figure.transFigure, **style)
 
 
 def _draw_map(ax: Axes, values: Tensor, title: str, colour: str, *, strong: bool = False) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from matplotlib.patches import Rectangle
 from torch import Tensor
@@ -73,17 +72,15 @@ def show_window(
     shown.add_patch(Rectangle((first[1] - 0.5, y + 0.5), count[1], bottom - y - 0.5, **still))
     draw.outline(shown, y, x, (1, 1), palette.OUTPUT)
 
-    shades = draw.photo(sheet["patch"], patch, "patch of the photo")
-    for (i, j), value in np.ndenumerate(patch.numpy()):
-        ink = palette.INK if value > 0.5 else "white"
-        page.write(shades, j, i, words.number(value), ha="center", fontsize=palette.TITLE, color=ink)
+    grey: dict[str, Any] = {"limits": (0, 1), "cmap": "gray", "colour": palette.INPUT}
+    draw.kernel(sheet["patch"], patch, title="patch of the photo", **grey)
     draw.kernel(sheet["kernel"], weights, title=f"kernel: {kernel}")
     products = (patch * weights).round(decimals=2) + 0.0
     draw.kernel(sheet["products"], products, title="nine products", colour=palette.INK)
-    grey = sheet["output"].images[0].to_rgba(total)
+    shade = sheet["output"].images[0].to_rgba(total)
     result = page.frame(sheet["sum"], "their sum", palette.OUTPUT)
-    result.set(facecolor=grey, xlim=(-1, 1), ylim=(-1, 1))
-    ink = palette.INK if grey[0] > 0.5 else "white"
+    result.set(facecolor=shade, xlim=(-1, 1), ylim=(-1, 1))
+    ink = palette.INK if shade[0] > 0.5 else "white"
     page.write(result, 0, 0, words.number(total), ha="center", fontsize=26, weight="bold", color=ink)
     for name, text in (("patch", "×"), ("kernel", "="), ("products", "add\nup")):
         page.sign(sheet[name], text, 0.6)
@@ -91,8 +88,8 @@ def show_window(
     number = at[0] * count[1] + at[1] + 1
     return sheet.says(
         f"{kernel}, stride {stride}: the window with its top left corner at row {top}, column {left} gives "
-        f"nine products, which add up to {words.number(total)}. That is output pixel {number} of "
-        f"{count[0] * count[1]}; {words.size(size)} becomes {words.size(count)}."
+        f"nine products, which add up to {words.number(total)}. The map now has {number} of its "
+        f"{count[0] * count[1]} pixels; {words.size(size)} becomes {words.size(count)}."
     )
 
 

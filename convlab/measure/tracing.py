@@ -38,17 +38,12 @@ _MOVES = frozenset(
 # Acts on each element alone, though torch does not tag it so.
 _POINTWISE = frozenset("_prelu_kernel _to_copy clone copy hardsigmoid hardswish native_dropout".split())
 _PADS = frozenset("constant_pad_nd reflection_pad2d replication_pad2d".split())
-_RESIZES = frozenset(
-    "_adaptive_avg_pool2d pixel_shuffle pixel_unshuffle upsample_bilinear2d upsample_nearest2d".split()
-)
+_RESIZES = frozenset("pixel_shuffle pixel_unshuffle upsample_bilinear2d upsample_nearest2d".split())
+_RESIZES |= {"_adaptive_avg_pool2d"}
 _POOLS = frozenset("avg_pool2d max_pool2d_with_indices".split())
 # The names of the two factors.
-_MATRIX_PRODUCTS = {
-    "addmm": ("mat1", "mat2"),
-    "baddbmm": ("batch1", "batch2"),
-    "bmm": ("self", "mat2"),
-    "mm": ("self", "mat2"),
-}
+_MATRIX_PRODUCTS = {"addmm": ("mat1", "mat2"), "baddbmm": ("batch1", "batch2")}
+_MATRIX_PRODUCTS |= dict.fromkeys(("bmm", "mm"), ("self", "mat2"))
 
 
 @dataclass

@@ -170,6 +170,7 @@ def kernel(
     title: str = "",
     *,
     limits: Limits | None = None,
+    cmap: str = palette.DIVERGING,
     numbers: bool = True,
     colour: str = palette.KERNEL,
     aspect: str = "equal",
@@ -184,7 +185,7 @@ def kernel(
     if reach != weights.shape:
         default += f", spans {words.size(reach)}"
     limits = limits or symmetric(weights)
-    _paint(ax, spread, title or default, colour, limits=limits, cmap=palette.DIVERGING, aspect=aspect)
+    _paint(ax, spread, title or default, colour, limits=limits, cmap=cmap, aspect=aspect)
     if max(reach) <= 25:
         pixel_grid(ax, *reach, colors="white", linewidths=1, zorder=2)
     if numbers and max(reach) <= 9:
