@@ -219,8 +219,9 @@ def test_readme_example_gives_what_its_comment_says():
 
 def test_readmes_own_explorer_moves_and_leaves_no_figure_open():
     block = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)[1]
+    named = block.replace("Explorer(wave", "explorer = Explorer(wave")
     code = (
-        f"import matplotlib\nmatplotlib.use('agg')\n{block.replace('Explorer(wave', 'explorer = Explorer(wave')}\n"
+        f"import matplotlib\nmatplotlib.use('agg')\n{named}\n"
         "print(explorer.set(frequency=3).sentence, len(explorer.picture.encode()) > 1000, plt.get_fignums())"
     )
     assert run_python(code) == "frequency: 3. True []"
