@@ -80,7 +80,8 @@ def _settle_texts(figure: Figure) -> None:
     On the course's own pages, names are drawn as they are: a dollar sign begins no mathematics.
     """
     for text in figure.findobj(Text):
-        text.set_parse_math(figure not in _block_of)
+        if figure in _block_of:
+            text.set_parse_math(False)
         if max(text.get_text(), default="") > "\u2e80":
             own = [name for name in text.get_fontfamily() if name not in _fallback_fonts()]
             text.set_fontfamily([*own, *_fallback_fonts()])
@@ -212,7 +213,9 @@ def _wipe(ax: Axes) -> None:
     ax.containers.clear()
     for drawn in (*ax.collections, *ax.images, *ax.lines, *ax.patches, *ax.texts):
         drawn.remove()
-    ax.set(title="", xlabel="", ylabel="", facecolor="white", aspect="auto")
+    ax.set(xlabel="", ylabel="", facecolor="white", aspect="auto")
+    for side in ("left", "center", "right"):
+        ax.set_title("", loc=side)
     ax.set_axis_on()
     ax.reset_position()
     for axis in (ax.xaxis, ax.yaxis):
