@@ -10,6 +10,40 @@ import torch
 from torch import nn
 
 import convlab
+from convlab import (
+    ask,
+    filter_bank,
+    lift,
+    mix_matrix,
+    show_bottleneck,
+    show_channel_sum,
+    show_collapse,
+    show_connectivity,
+    show_cost,
+    show_cost_ratio,
+    show_costs,
+    show_depth,
+    show_dilation,
+    show_field,
+    show_five,
+    show_gallery,
+    show_groups,
+    show_growth,
+    show_kernels,
+    show_learned_kernels,
+    show_maps,
+    show_mix,
+    show_patches,
+    show_photo,
+    show_poke,
+    show_rates,
+    show_reach,
+    show_separable_fit,
+    show_steps,
+    show_two_steps,
+    show_weighted_sum,
+    show_window,
+)
 from convlab.arithmetic import ConvSpec, hdc_distances, receptive_field, tap_offsets
 from convlab.images import as_photo, photo
 from convlab.kernels import kernel, named_kernel
@@ -23,6 +57,9 @@ HOUSE = Path(convlab.__file__).parent
 SPEC = ConvSpec(4, 4, 3, padding="same")
 CONV = nn.Conv2d(1, 2, 3)
 NAN = float("nan")
+GREY = photo("cat", 13, channels=1)
+FIELD = measure_receptive_field(CONV, (1, 13, 13))
+PRICE = cost(CONV, (1, 9, 9))
 
 
 def specs(**options):
@@ -252,6 +289,41 @@ WORKING = [
     (alternatives, {"in_channels": 4, "out_channels": 4, "kernel_size": 3, "dilation": 2, "groups": 4}),
     (small_network, {"layer": [SPEC], "classes": 2, "depth": 1, "seed": 0}),
     (cut_patches, {"names": ["cat"], "part": "train", "per_photo": 1, "size": 8, "seed": 0}),
+    (filter_bank, {"image": GREY, "channels": 8}),
+    (lift, {"image": GREY}),
+    (mix_matrix, {"name": "luma", "image": GREY}),
+    (show_photo, {"image": GREY}),
+    (show_maps, {"maps": {"a": GREY}}),
+    (show_kernels, {"kernel": torch.ones(3, 5), "dilations": (1, 2)}),
+    (show_field, {"image": GREY, "field": FIELD}),
+    (show_growth, {"image": GREY, "fields": {1: FIELD}}),
+    (show_cost, {"cost": PRICE}),
+    (show_costs, {"specs": {"a": SPEC}, "input_size": 9}),
+    (show_window, {"image": GREY, "row": 1, "column": 1, "kernel": "emboss", "stride": 1}),
+    (show_gallery, {"image": GREY, "kernels": ["emboss"]}),
+    (
+        show_channel_sum,
+        {"image": GREY, "filters": {"a": torch.ones(3, 3, 3)}, "filter": "a", "without": "red"},
+    ),
+    (show_steps, {"image": GREY, "kernel_size": 3, "stride": 1, "padding": 1}),
+    (show_reach, {"image": GREY, "depth": 1, "kernel_size": 3}),
+    (show_mix, {"image": GREY, "mix": "luma"}),
+    (show_weighted_sum, {"image": GREY, "red_percent": 1, "green_percent": 2, "blue_percent": 3}),
+    (show_collapse, {"image": GREY, "between": "ReLU", "middle": 2}),
+    (show_bottleneck, {"middle": 8, "kernel_size": 3, "channels": 16, "input_size": 9}),
+    (show_dilation, {"image": GREY, "dilation": 1, "kernel_size": 3, "padding": "same", "kernel": "emboss"}),
+    (show_rates, {"image": GREY, "rates": (1, 2), "kernel_size": 3}),
+    (show_depth, {"image": GREY, "depth": 2, "kernel_size": 3}),
+    (show_groups, {"image": GREY, "groups": 3}),
+    (show_connectivity, {"matrices": {"a": torch.eye(3)}}),
+    (show_poke, {"image": GREY, "channel": 1, "groups": 3, "between": "nothing"}),
+    (show_two_steps, {"image": GREY, "red": "emboss", "green": "emboss", "stride": 1, "output": "luma"}),
+    (show_cost_ratio, {"kernel_size": 3, "out_channels": 8, "in_channels": 8}),
+    (show_separable_fit, {"image": GREY, "kernels": "random", "depth_multiplier": 1, "output": 0}),
+    (show_five, {"image": GREY, "channels": 8, "kernel_size": 3, "kernel": "emboss"}),
+    (show_patches, {"patches": cut_patches(["cat"], "train", 9), "names": ["cat"]}),
+    (show_learned_kernels, {"before": torch.ones(2, 3, 3), "after": torch.ones(2, 3, 3)}),
+    (ask, {"name": "02/span"}),
 ]
 ODD = [
     *(None, True, 0, -1, 2.5, NAN, float("inf"), 1j, "", "3", "cat", b"3", (), [1, 2], ["a"], [None]),

@@ -226,15 +226,15 @@ def test_a_missing_field_is_named(field):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("07/span", "lesson='07' must be one of: 00, 01, 02, 03, 04, 05"),
-        ("span", "lesson='span' must be one of"),
-        ("", "lesson='' must be one of"),
-        (2, "lesson='2' must be one of"),
+        ("07/span", "lesson of name='07' must be one of: 00, 01, 02, 03, 04, 05"),
+        ("span", "lesson of name='span' must be one of"),
+        ("", "lesson of name='' must be one of"),
+        (2, "lesson of name='2' must be one of"),
         (
             "02/spam",
-            "question='spam' must be one of: span, small input, largest distance, doubling rates",
+            "question of name='spam' must be one of: span, small input, largest distance, doubling rates",
         ),
-        ("02", "question='' must be one of: span"),
+        ("02", "question of name='' must be one of: span"),
     ],
 )
 def test_a_question_that_is_not_there_is_refused_with_those_that_are(name, message):

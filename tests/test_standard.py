@@ -191,7 +191,7 @@ def test_what_cannot_be_drawn_is_refused_with_name_and_value():
         show_channel_sum(COLOUR, {})
     with pytest.raises(ValueError, match="smaller than the effective kernel"):
         show_steps(SMALL, kernel_size=17)
-    with pytest.raises(ValueError, match="kernel_size=4 must be odd"):
+    with pytest.raises(ValueError, match="kernel_size=4 must be an odd"):
         show_reach(FACE, kernel_size=4)
     with pytest.raises(ValueError, match="depth=17 sees 35 pixels"):
         show_reach(FACE, depth=17)

@@ -93,9 +93,9 @@ def ask(name: str) -> Question:
         If there is no such lesson or question, or for words that :func:`pose` refuses.
     """
     number, _, title = str(name).partition("/")
-    lesson = LESSONS[check_one_of("lesson", number, LESSONS)]
+    lesson = LESSONS[check_one_of("lesson of name", number, LESSONS)]
     questions = tomllib.loads((files("convlab.lessons") / f"{lesson}.toml").read_text(encoding="utf-8"))
-    words = questions[check_one_of("question", title, questions)]
+    words = questions[check_one_of("question of name", title, questions)]
     compute = getattr(import_module(f"convlab.lessons.{lesson}"), f"answer_{title.replace(' ', '_')}")
     return pose(name, words, compute)
 

@@ -104,6 +104,7 @@ def show_five(
         For what is no photo, an unknown kernel, or a number that no layer or kernel can have.
     """
     image = as_photo(image, channels=1)
+    kernel_size = check_whole("kernel_size", kernel_size, 3, odd=True)
     layers = {name: alternatives(channels, channels, kernel_size)[name] for name in FIVE}
     bank, weights = filter_bank(image, channels), named_kernel(kernel, kernel_size)
     size = per_axis(int, image.shape[-2:])
@@ -167,8 +168,10 @@ def show_patches(patches: Patches, names: Sequence[str]) -> page.Picture:
     ValueError
         For what are no patches, or no names.
     """
-    names = check_sequence("names", names)
+    names = check_sequence("names", names, str)
     labels = check_type("patches", patches, Patches).labels
+    if len(names) != len(labels.unique()):
+        raise ValueError(f"names={names} must name the {len(labels.unique())} photos of the patches")
     sheet = page.blank(page.side_by_side(dict.fromkeys(names, 1)))
     for label, name in enumerate(names):
         shown = patches.images[labels == label, 0][:9]
@@ -262,7 +265,8 @@ def show_learned_kernels(before: Tensor, after: Tensor) -> page.Picture:
     ValueError
         For tensors of other shapes, or of two.
     """
-    if before.shape != after.shape or before.dim() != 3:
+    shapes = {check_type(name, each, Tensor).shape for name, each in (("before", before), ("after", after))}
+    if len(shapes) > 1 or before.dim() != 3:
         raise ValueError(
             f"before={tuple(before.shape)} and after={tuple(after.shape)} must be alike: (N, k, k)"
         )

@@ -94,7 +94,10 @@ def show_rates(
     """
     image = as_photo(image)
     rates = [check_whole("rates", rate, 1) for rate in check_sequence("rates", rates)]
-    specs = _stack(rates, check_whole("kernel_size", kernel_size, 1))
+    kernel_size = check_whole("kernel_size", kernel_size, 1)
+    specs = _stack(rates, kernel_size)
+    if (seen := receptive_field(specs)[-1].size[0]) > min(image.shape[-2:]):
+        raise ValueError(f"rates={rates} see {seen} pixels, more than the image's {min(image.shape[-2:])}")
     field = measure_receptive_field(_averaging(specs), (1, *image.shape[-2:]))
     sheet = page.blank(page.side_by_side({"paths": 1.15, "support": 1, "heat": 1}))
     draw.paths(sheet["paths"], rates, kernel_size)
@@ -138,8 +141,7 @@ def show_depth(image: Photo, *, depth: int = 4, kernel_size: int = 3) -> page.Pi
         For another depth, or a size that no kernel has.
     """
     image = as_photo(image)
-    check_whole("depth", depth, 1, DEPTHS)
-    check_whole("kernel_size", kernel_size, 1)
+    depth, kernel_size = check_whole("depth", depth, 1, DEPTHS), check_whole("kernel_size", kernel_size, 1)
     families = {
         "rate 1": [1] * DEPTHS,
         "rate 2": [2] * DEPTHS,

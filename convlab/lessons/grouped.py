@@ -172,6 +172,7 @@ def show_groups(image: Photo, *, groups: int = 3) -> page.Picture:
     ValueError
         For what is no photo, or a number that doesn't divide 12.
     """
+    groups = check_whole("groups", groups, 1)
     image, layer = as_photo(image, channels=3), _layer(groups)
     spec = ConvSpec(CHANNELS, CHANNELS, 3, padding="same", groups=groups, bias=False)
     plain = ConvSpec(CHANNELS, CHANNELS, 3, padding="same", bias=False)
@@ -268,6 +269,7 @@ def show_poke(image: Photo, *, channel: int = 5, groups: int = 3, between: str =
     ValueError
         For what is no photo, or a value that is not offered.
     """
+    groups = check_whole("groups", groups, 1)
     stack = _stack(groups, between)
     states = _poke(image, channel, stack)
     moved = [_moved(*state) for state in states]

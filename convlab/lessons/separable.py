@@ -143,8 +143,8 @@ def show_cost_ratio(*, kernel_size: int = 3, out_channels: int = 128, in_channel
     ValueError
         For another size or number of channels.
     """
-    check_whole("kernel_size", kernel_size, 1, 7)
-    check_whole("out_channels", out_channels, 1, OUT_CHANNELS[-1])
+    kernel_size = check_whole("kernel_size", kernel_size, 1, 7)
+    out_channels = check_whole("out_channels", out_channels, 1, OUT_CHANNELS[-1])
     layers = {
         "ordinary": ConvSpec(in_channels, out_channels, kernel_size, bias=False),
         "depthwise": ConvSpec(in_channels, in_channels, kernel_size, groups=in_channels, bias=False),
@@ -250,14 +250,17 @@ def show_separable_fit(
     """
     sets = _filters()
     wanted = sets[check_one_of("kernels", kernels, sets)]
-    check_whole("depth_multiplier", depth_multiplier, 1, 4)
-    check_whole("output", output, 0, 3)
+    chosen, output = (
+        check_whole("depth_multiplier", depth_multiplier, 1, 4) - 1,
+        check_whole("output", output, 0, 3),
+    )
     image = as_photo(image, channels=3)
+    if min(image.shape[-2:]) < 3:
+        raise ValueError(f"image of {words.size(image.shape[-2:])} pixels has no room for a 3×3 kernel")
     filters, channels, *size = wanted.shape
     fits = [_nearest(wanted, multiplier) for multiplier in (1, 2, 3, 4)]
     costs = [multiplier * channels * (prod(size) + filters) for multiplier in (1, 2, 3, 4)]
     errors = [((fit - wanted).norm() / wanted.norm()).item() for fit in fits]
-    chosen = depth_multiplier - 1
     nearest, error, cost = fits[chosen], errors[chosen], costs[chosen]
     outputs = F.conv2d(image, torch.stack([wanted[output], nearest[output]]))[0]
     missed = outputs[0] - outputs[1]

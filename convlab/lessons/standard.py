@@ -43,6 +43,7 @@ def show_window(
         For what is no photo, an unknown kernel, or a place where the window would not fit.
     """
     image = as_photo(image, channels=1)
+    stride = check_whole("stride", stride, 1)
     spec = ConvSpec(1, 1, 3, stride=stride, bias=False)
     size = per_axis(int, image.shape[-2:])
     count = spec.output_size(size)
@@ -281,14 +282,13 @@ def show_reach(image: Photo, *, depth: int = 3, kernel_size: int = 3) -> page.Pi
         If `kernel_size` is even, or one output would see more than the photo.
     """
     image = as_photo(image)
-    if check_whole("kernel_size", kernel_size, 1) % 2 == 0:
-        raise ValueError(f"kernel_size={kernel_size} must be odd")
-    layers = [ConvSpec(1, 1, kernel_size, padding="same", bias=False)] * check_whole("depth", depth, 1)
+    depth, kernel_size = check_whole("depth", depth, 1), check_whole("kernel_size", kernel_size, 1, odd=True)
+    layers = [ConvSpec(1, 1, kernel_size, padding="same", bias=False)] * depth
     sizes = [field.size for field in receptive_field(layers)]
     height, width = image.shape[-2:]
     seen = sizes[-1][0]
     if seen > min(height, width):
-        raise ValueError(f"depth={depth} sees {seen} pixels, more than the photo's {min(height, width)}")
+        raise ValueError(f"depth={depth} sees {seen} pixels, more than the image's {min(height, width)}")
     sheet = page.blank(page.side_by_side({"paths": 1.5, "photo": width / height}, height=4))
     names = [f"layer {level}" for level in range(1, depth + 1)]
     draw.paths(sheet["paths"], [1] * depth, kernel_size, "one output, and all that leads to it", names=names)

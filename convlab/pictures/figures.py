@@ -64,10 +64,9 @@ def show_kernels(kernel: Tensor, dilations: Sequence[int] = (1,)) -> Picture:
         For a tensor of another shape, a layer's whole weight say, or for no dilation.
     """
     plane = draw.as_plane("kernel", kernel)
-    specs = {
-        f"dilation {d}": ConvSpec(1, 1, plane.shape, dilation=d)
-        for d in check_sequence("dilations", dilations)
-    }
+    pairs = [check_pair("dilations", d, 1) for d in check_sequence("dilations", dilations)]
+    names = [f"dilation {d[0] if d[0] == d[1] else d}" for d in pairs]
+    specs = {n: ConvSpec(1, 1, plane.shape, dilation=d) for n, d in zip(names, pairs, strict=True)}
     sheet = page.blank(page.side_by_side(dict.fromkeys(specs, 1)))
     spans = {name: words.size(spec.effective_kernel_size) for name, spec in specs.items()}
     for name, spec in specs.items():
