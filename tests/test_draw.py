@@ -11,6 +11,8 @@ from torch import nn
 
 from convlab import (
     ConvSpec,
+    Timing,
+    cost,
     kernel,
     measure_receptive_field,
     photo,
@@ -18,6 +20,7 @@ from convlab import (
     show_channel_sum,
     show_connectivity,
     show_cost,
+    show_depth,
     show_dilation,
     show_five,
     show_gallery,
@@ -28,6 +31,8 @@ from convlab import (
     show_reach,
     show_separable_fit,
     show_steps,
+    show_times,
+    show_training,
     show_two_steps,
     show_window,
 )
@@ -213,8 +218,6 @@ def test_shares_add_up_from_left_to_right(ax):
 
 
 def test_layers_of_a_cost_stand_from_input_to_output():
-    from convlab import cost
-
     net = nn.Sequential(nn.Conv2d(2, 2, 3, groups=2), nn.Conv2d(2, 8, 1))
     bars = axes_of(show_cost(cost(net, (2, 12, 16))))["layers"].patches
     assert [bar.get_x() + bar.get_width() / 2 for bar in bars] == [1, 2]
@@ -378,3 +381,28 @@ def test_solid_bars_are_multiply_adds_and_hatched_ones_time():
     for pair in zip(solid, hatched, strict=True):
         assert pair[0].get_x() < pair[1].get_x()
         assert same_color(pair[0].get_edgecolor(), pair[1].get_edgecolor())
+
+
+def test_the_fields_of_each_family_stand_round_the_middle_of_the_photo():
+    ax = axes_of(show_depth(CAT, depth=3))["photo"]
+    sides = {"ordinary": 7, "dilated": 13}
+    for kind, side in sides.items():
+        (box,) = set(boxes(ax, palette.of_kind(kind)))
+        assert box == ((40 - side) / 2, (56 - side) / 2, side, side)
+
+
+def test_a_line_spans_half_of_the_times_and_all_of_the_seeds():
+    layers = {"a": nn.Conv2d(1, 2, 3), "b": nn.Conv2d(1, 4, 3)}
+    seconds = {"a": (1.0, 2, 3, 4, 5), "b": (2.0, 6, 8, 10, 30)}
+    costs = {name: cost(layer, (1, 9, 9)) for name, layer in layers.items()}
+    timings = {name: Timing(seconds[name], 1, costs[name], 1e9, 1e9) for name in layers}
+    spans = [
+        line.get_ydata()
+        for line in axes_of(show_times(timings))["shares"].lines
+        if len(set(line.get_xdata())) == 1
+    ]
+    assert [100 * 6 / 3, 100 * 10 / 3] in [pytest.approx(list(span)) for span in spans]
+    picture = show_training({"a": (0.2, 0.5, 0.9)}, {"a": costs["a"]}, {"a": 1.0}, chance=0.1)
+    spread, mean, *_ = axes_of(picture)["accuracy"].lines
+    assert spread.get_xdata() == pytest.approx([20, 90])
+    assert mean.get_xdata() == pytest.approx([100 * 1.6 / 3] * 2)

@@ -195,7 +195,7 @@ def test_what_cannot_be_drawn_is_refused_with_name_and_value():
         show_reach(FACE, kernel_size=4)
     with pytest.raises(ValueError, match="depth=17 sees 35 pixels"):
         show_reach(FACE, depth=17)
-    with pytest.raises(ValueError, match="kernel_size='3' must be a whole number"):
+    with pytest.raises(ValueError, match="kernel_size='3' must be an odd"):
         show_reach(FACE, kernel_size="3")
     with pytest.raises(ValueError, match="padding=-1 must be"):
         show_steps(SMALL, padding=-1)

@@ -103,8 +103,8 @@ def show_rates(
     draw.paths(sheet["paths"], rates, kernel_size)
     draw.support(sheet["support"], image, field)
     draw.heat(sheet["heat"], field, "paths to each pixel")
-    seen = words.seen(field.size, field.support.sum())
-    sentence = f"Rates {tuple(rates)}, {kernel_size}×{kernel_size}: one output {seen}."
+    what = words.seen(field.size, field.support.sum())
+    sentence = f"Rates {tuple(rates)}, {kernel_size}×{kernel_size}: one output {what}."
     return sheet.says(f"{sentence} {_verdict(field, rates, kernel_size)}" if judge else sentence)
 
 

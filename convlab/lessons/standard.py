@@ -46,6 +46,8 @@ def show_window(
     stride = check_whole("stride", stride, 1)
     spec = ConvSpec(1, 1, 3, stride=stride, bias=False)
     size = per_axis(int, image.shape[-2:])
+    if min(size) < 3:
+        raise ValueError(f"image of {words.size(size)} pixels has no room for a 3×3 kernel")
     count = spec.output_size(size)
     place = check_whole("row", row, 0, size[0] - 3), check_whole("column", column, 0, size[1] - 3)
     at = per_axis(lambda n, most: min(n // stride, most - 1), place, count)
