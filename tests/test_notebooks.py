@@ -43,8 +43,13 @@ def _broken_in_cell(cell):
         yield f"tags {sorted(tags - ALLOWED_TAGS)} are not allowed"
     if re.search(r"<(script|iframe)|javascript:", cell.source, flags=re.IGNORECASE):
         yield "must not load or run scripts"
-    if cell.cell_type != "code":
-        return
+    if cell.cell_type == "code":
+        yield from _broken_in_code(cell, tags)
+        for output in cell.outputs:
+            yield from _broken_in_output(output)
+
+
+def _broken_in_code(cell, tags):
     lines, limit = len(cell.source.splitlines()), MAX_LINES_TAUGHT if "teaches" in tags else MAX_LINES
     if lines > limit:
         yield f"{lines} lines, at most {limit}"
@@ -61,8 +66,6 @@ def _broken_in_cell(cell):
             yield "the install cell differs from its template: run `make links`"
     elif "://" in cell.source:
         yield "must not fetch anything from the network"
-    for output in cell.outputs:
-        yield from _broken_in_output(output)
 
 
 def _broken_in_output(output):
