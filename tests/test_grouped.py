@@ -151,6 +151,7 @@ def test_wires_of_what_moved_are_strong_and_those_of_a_shuffle_a_permutation():
 
 
 def test_connectivity_is_read_from_the_kernel_itself():
+    assert "1 of 1" in show_connectivity({"learned": nn.Linear(1, 1).weight}).alt
     block = torch.zeros(4, 8, 3, 3)
     block[:2, :4], block[2:, 4:, 1, 1] = 0.5, -1e-9
     picture = show_connectivity({"two groups": block, "all": torch.ones(4, 8)})

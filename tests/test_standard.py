@@ -199,3 +199,7 @@ def test_what_cannot_be_drawn_is_refused_with_name_and_value():
         show_reach(FACE, kernel_size="3")
     with pytest.raises(ValueError, match="padding=-1 must be"):
         show_steps(SMALL, padding=-1)
+
+
+def test_filters_may_be_even_and_torch_has_no_say_in_it():
+    assert "2×4" in show_channel_sum(COLOUR, {"even": torch.ones(3, 2, 4)}).alt

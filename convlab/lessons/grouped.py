@@ -222,9 +222,8 @@ def show_connectivity(matrices: Mapping[str, Tensor]) -> page.Picture:
         if values.dim() not in (2, 4):
             shape = tuple(values.shape)
             raise ValueError(f"{title!r} has shape {shape}, not (C_out, C_in) or (C_out, C_in, k, k)")
-        wired[title] = (
-            (values.detach() != 0).flatten(2).any(2).numpy() if values.dim() == 4 else values.numpy() != 0
-        )
+        filled = values.detach() != 0
+        wired[title] = (filled.flatten(2).any(2) if values.dim() == 4 else filled).numpy()
     each = min(2.9, 10.5 / len(wired) - 0.55)
     sheet = page.blank(page.panels(wired, each, each, left=0.3, below=0.3))
     for title, matrix in wired.items():

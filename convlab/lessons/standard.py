@@ -12,6 +12,7 @@ from convlab.arithmetic import ConvSpec, per_axis, receptive_field
 from convlab.checks import Pair, check_mapping, check_one_of, check_sequence, check_whole
 from convlab.images import COLOURS, Photo, as_photo
 from convlab.kernels import named_kernel
+from convlab.measure.running import undisturbed
 from convlab.pictures import draw, page, palette, words
 
 
@@ -159,7 +160,8 @@ def show_channel_sum(
         image[:, COLOURS.index(without)] = 0
     weights = filters[filter]
     slices = torch.stack(list(filters.values()), dim=1)  # (3, filters, k, k)
-    each = conv2d(image, slices.flatten(0, 1)[:, None], padding="same", groups=3).unflatten(1, (3, -1))[0]
+    with undisturbed():  # by torch's note on even kernels
+        each = conv2d(image, slices.flatten(0, 1)[:, None], padding="same", groups=3).unflatten(1, (3, -1))[0]
     maps, parts = each.sum(0), each[:, list(filters).index(filter)]
     at = per_axis(lambda length: length // 2, image.shape[-2:])  # the pixel whose numbers are given
     values = [words.number(float(part)) for part in parts[:, at[0], at[1]]]
