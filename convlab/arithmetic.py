@@ -186,9 +186,7 @@ def receptive_field(specs: Iterable[ConvSpec]) -> tuple[ReceptiveField, ...]:
     fields = []
     for spec in check_sequence("specs", specs, ConvSpec):
         size = per_axis(lambda n, k, step: n + (k - 1) * step, size, spec.effective_kernel_size, stride)
-        padding = per_axis(
-            lambda n, before, step: n + before[0] * step, padding, spec.padding_amounts, stride
-        )
+        padding = per_axis(lambda n, pads, step: n + pads[0] * step, padding, spec.padding_amounts, stride)
         stride = per_axis(mul, stride, spec.stride)
         fields.append(ReceptiveField(size, stride, padding))
     return tuple(fields)

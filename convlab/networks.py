@@ -33,11 +33,8 @@ def _network(features: Iterable[nn.Module], channels: int, num_classes: int) -> 
 
 
 # Output channels and stride of each of the 13 layers after the first.
-MOBILENET_V1 = (
-    *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)),
-    *((512, 1),) * 5,
-    *((1024, 2), (1024, 1)),
-)
+_NARROW = (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)
+MOBILENET_V1 = (*_NARROW, *((512, 1),) * 5, (1024, 2), (1024, 1))
 
 
 def _thin(channels: int, width: float) -> int:
@@ -135,13 +132,11 @@ def resnet50(
     layers = [_conv(3, channels, 7, stride=2), nn.MaxPool2d(3, stride=2, padding=1)]
     for planes, blocks, first_stride in RESNET_50:
         middle = _thin(planes * width_per_group // 64, width) * groups
-        out_channels = _thin(4 * planes, width)
+        out = _thin(4 * planes, width)
         for block in range(blocks):
             stride = first_stride if block == 0 else 1
-            layers.append(
-                _Bottleneck(channels, middle, out_channels, groups=groups, stride=stride, stride_on=stride_on)
-            )
-            channels = out_channels
+            layers += [_Bottleneck(channels, middle, out, groups=groups, stride=stride, stride_on=stride_on)]
+            channels = out
     return _network(layers, channels, num_classes)
 
 

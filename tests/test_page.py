@@ -155,13 +155,20 @@ def test_a_teachers_own_figure_keeps_its_mathematics():
     assert not np.array_equal(with_math, pixels(Picture(figure, "1.")))
 
 
-def test_a_sixth_kind_touches_its_table_alone(monkeypatch):
-    tall = Kind("#123456", lambda spec: spec.kernel_size[0] != spec.kernel_size[1])
-    kinds = {"asymmetric": tall, **KINDS}
-    for name in list(KINDS):
-        monkeypatch.delitem(KINDS, name)
-    for name, kind in kinds.items():
-        monkeypatch.setitem(KINDS, name, kind)
+@pytest.fixture
+def asymmetric():
+    """A sixth kind, that comes before the others, for the time of a test."""
+    before = dict(KINDS)
+    KINDS.clear()
+    KINDS["asymmetric"] = Kind("#123456", lambda spec: spec.kernel_size[0] != spec.kernel_size[1])
+    KINDS.update(before)
+    yield
+    KINDS.clear()
+    KINDS.update(before)
+
+
+@pytest.mark.usefixtures("asymmetric")
+def test_a_sixth_kind_touches_its_table_alone():
     spec = ConvSpec(2, 4, (1, 3))
     assert spec.kind == "asymmetric"
     assert ConvSpec(2, 4, 3).kind == "ordinary"

@@ -18,6 +18,7 @@ from convlab.pictures import page
 from convlab.pictures.page import Picture
 
 WIDTH = "1100px"
+LAYOUT = {"width": "100%", "max_width": WIDTH}
 # Controls as large as sentences, to be read from the back row; each name beside its buttons.
 STYLE = """<style>
 .convlab .widget-label, .convlab .widget-readout, .convlab .widget-toggle-button,
@@ -67,7 +68,7 @@ class Explorer:
         self._start = self.values
         self._controls = self._new_controls()
         self._picture = self.picture
-        self._image = widgets.Image(format="jpeg", layout=_picture_layout())
+        self._image = widgets.Image(format="jpeg", layout=LAYOUT)
         self._caption = widgets.HTML()
         self._show()
         for control in self._controls.values():
@@ -137,7 +138,7 @@ class Explorer:
         leaves = []
         for values in product(*(offered.values() for offered in options.values())):
             ahead.set(**dict(zip(options, values, strict=True)))
-            image = widgets.Image(value=ahead._image.value, format="jpeg", layout=_picture_layout())
+            image = widgets.Image(value=ahead._image.value, format="jpeg", layout=LAYOUT)
             leaves.append(widgets.VBox([image, widgets.HTML(ahead._caption.value)]))
         ahead.reset()
         controls = ahead._new_controls()
@@ -198,10 +199,6 @@ def as_mimebundle(widget: widgets.Widget, text: str) -> dict[str, object]:
     """What IPython shows for an object that is no widget itself: the live view, or else the text."""
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     return {"application/vnd.jupyter.widget-view+json": view, "text/plain": text}
-
-
-def _picture_layout() -> widgets.Layout:
-    return widgets.Layout(width="100%", max_width=WIDTH)
 
 
 def _row(controls: Iterable[widgets.Widget]) -> widgets.HBox:

@@ -63,9 +63,8 @@ def _first_map(specs: Sequence[ConvSpec], bank: Tensor, weights: Tensor) -> Tens
         maps = maps[:, : inputs if last else None]  # the first output looks at the first group alone
         kernel = weights if spec.kernel_size != (1, 1) else torch.ones(1, 1)
         filters = (kernel / inputs).expand(1 if last else spec.out_channels, inputs, *spec.kernel_size)
-        maps = F.conv2d(
-            maps, filters, padding="same", dilation=spec.dilation, groups=1 if last else spec.groups
-        )
+        groups = 1 if last else spec.groups
+        maps = F.conv2d(maps, filters, padding="same", dilation=spec.dilation, groups=groups)
     return maps
 
 
@@ -150,9 +149,7 @@ def _draw_shares(ax: Axes, macs: Mapping[str, int], measured: Mapping[str, Timin
         for place, (name, value) in enumerate(zip(FIVE, values, strict=True)):
             middle = place + 0.5 + (number - (len(rows) - 1) / 2) * 0.38
             colour = palette.of_kind(name)
-            style: dict[str, Any] = (
-                {"facecolor": "white", "hatch": "///"} if number else {"facecolor": colour}
-            )
+            style = {"facecolor": "white", "hatch": "///"} if number else {"facecolor": colour}
             ax.bar(middle, value, width=0.29, edgecolor=colour, linewidth=2, **style)
             page.write(ax, middle, value + 0.03 * most, f"{value:.0f} %", ha="center", va="bottom")
     page.frame(ax, "").set(xlim=(0, len(FIVE)), ylim=(0, 1.22 * most))
@@ -267,9 +264,7 @@ def show_learned_kernels(before: Tensor, after: Tensor) -> page.Picture:
     """
     shapes = {check_type(name, each, Tensor).shape for name, each in (("before", before), ("after", after))}
     if len(shapes) > 1 or before.dim() != 3:
-        raise ValueError(
-            f"before={tuple(before.shape)} and after={tuple(after.shape)} must be alike: (N, k, k)"
-        )
+        raise ValueError(f"before={tuple(before.shape)} and after={tuple(after.shape)} must match: (N, k, k)")
     count, height, width = after.shape
     columns = ceil(sqrt(count))
     ratio = columns * width / (ceil(count / columns) * height)
@@ -323,9 +318,8 @@ def show_features(
         draw.tiles(sheet[name], tiles, 4, name, palette.of_kind(name), limits=(0, 1))
     after = f"after {words.count(layer, 'layer')}" if layer else "after the stem"
     each = "; ".join(f"{name}, {words.size(values.shape)}" for name, values in maps.items())
-    return sheet.says(
-        f"Held-out {piece}, {words.size(image.shape[-2:])} pixels; feature maps {after}: {each}."
-    )
+    size = words.size(image.shape[-2:])
+    return sheet.says(f"Held-out {piece}, {size} pixels; feature maps {after}: {each}.")
 
 
 def answer_separable_weights(in_channels: int, out_channels: int, kernel_size: int) -> dict[str, Any]:

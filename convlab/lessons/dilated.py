@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import nn
+from torch.nn.functional import conv2d
 
 from convlab.arithmetic import ConvSpec, hdc_distances, per_axis, receptive_field
 from convlab.checks import check_sequence, check_whole
@@ -39,9 +39,7 @@ def show_dilation(
     size = per_axis(int, image.shape[-2:])
     made = spec.output_size(size)
     middle = [n // 2 for n in made]
-    output = torch.nn.functional.conv2d(
-        image, weights[None, None], padding=spec.padding, dilation=spec.dilation
-    )
+    output = conv2d(image, weights[None, None], padding=spec.padding, dilation=spec.dilation)
     ratio = size[1] / size[0]
     block = page.side_by_side({"photo": ratio, "kernel": 1, "output": ratio})
     sheet = page.blank(block)
@@ -142,21 +140,15 @@ def show_depth(image: Photo, *, depth: int = 4, kernel_size: int = 3) -> page.Pi
     """
     image = as_photo(image)
     depth, kernel_size = check_whole("depth", depth, 1, DEPTHS), check_whole("kernel_size", kernel_size, 1)
-    families = {
-        "rate 1": [1] * DEPTHS,
-        "rate 2": [2] * DEPTHS,
-        "rates 1, 2, 4 …": [2**layer for layer in range(DEPTHS)],
-    }
+    families = {"rate 1": [1] * DEPTHS, "rate 2": [2] * DEPTHS}
+    families["rates 1, 2, 4 …"] = [2**layer for layer in range(DEPTHS)]
     colours = palette.of_kind("ordinary"), palette.of_kind("dilated"), "#1F6FA3"
-    sizes = {
-        name: [layer.size[0] for layer in receptive_field(_stack(rates, kernel_size))]
-        for name, rates in families.items()
-    }
+    fields = {name: receptive_field(_stack(rates, kernel_size)) for name, rates in families.items()}
+    sizes = {name: [field.size[0] for field in each] for name, each in fields.items()}
     height, width = image.shape[-2:]
     sheet = page.blank(page.beside_a_chart("photo", width / height, "growth"))
-    photo = draw.photo(
-        sheet["photo"], image, f"depth {depth}, kernel {kernel_size}×{kernel_size}", colour=palette.INK
-    )
+    title = f"depth {depth}, kernel {kernel_size}×{kernel_size}"
+    photo = draw.photo(sheet["photo"], image, title, colour=palette.INK)
     for values, colour in zip(sizes.values(), colours, strict=True):
         side = values[depth - 1]
         draw.outline(photo, (height - side) / 2, (width - side) / 2, (side, side), colour, zorder=1)

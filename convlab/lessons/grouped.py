@@ -106,12 +106,10 @@ def _draw_wires(ax: Axes, stages: Sequence[np.ndarray], moved: Sequence[np.ndarr
         for output, source in np.argwhere(wired):
             ends = [(source + 0.5, levels - stage), (output + 0.5, levels - stage - 1)]
             wires[bool(sources[source])].append(ends)
-    ax.add_collection(
-        LineCollection(wires[False], colors=palette.MUTED, linewidths=1, alpha=0.55), autolim=False
-    )
-    ax.add_collection(
-        LineCollection(wires[True], colors=palette.KERNEL, linewidths=2.2, alpha=0.9), autolim=False
-    )
+    faint, strong = (palette.MUTED, 1, 0.55), (palette.KERNEL, 2.2, 0.9)
+    for moves, (colour, width, alpha) in ((False, faint), (True, strong)):
+        lines = LineCollection(wires[moves], colors=colour, linewidths=width, alpha=alpha)
+        ax.add_collection(lines, autolim=False)
     x = np.arange(CHANNELS) + 0.5
     for level, on in zip(range(levels, -1, -1), active, strict=True):
         edge = {levels: palette.INPUT, 0: palette.OUTPUT}.get(level, palette.MUTED)

@@ -250,10 +250,8 @@ def show_separable_fit(
     """
     sets = _filters()
     wanted = sets[check_one_of("kernels", kernels, sets)]
-    chosen, output = (
-        check_whole("depth_multiplier", depth_multiplier, 1, 4) - 1,
-        check_whole("output", output, 0, 3),
-    )
+    chosen = check_whole("depth_multiplier", depth_multiplier, 1, 4) - 1
+    output = check_whole("output", output, 0, 3)
     image = as_photo(image, channels=3)
     if min(image.shape[-2:]) < 3:
         raise ValueError(f"image of {words.size(image.shape[-2:])} pixels has no room for a 3×3 kernel")

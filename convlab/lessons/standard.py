@@ -65,8 +65,7 @@ def show_window(
     draw.outline(draw.photo(sheet["photo"], image), top, left, (3, 3), palette.KERNEL, 4)
     draw.pixel_grid(sheet["photo"], *size)
 
-    limits = _brightness(weights)
-    shown = draw.feature_map(sheet["output"], output, within=size, limits=limits)
+    shown = draw.feature_map(sheet["output"], output, within=size, limits=_brightness(weights))
     first = [(room - part) / 2 for room, part in zip(size, count, strict=True)]
     draw.pixel_grid(shown, *count, *first)
     y, x = first[0] + at[0], first[1] + at[1]
@@ -116,9 +115,8 @@ def show_gallery(image: Photo, kernels: Sequence[str]) -> page.Picture:
     kernels = check_sequence("kernels", kernels)
     weights = {name: named_kernel(name, name="kernels") for name in kernels}
     side = min(10.5 / len(kernels) - 0.25, 2.6)
-    maps = page.panels(
-        [f"{name} map" for name in kernels], side, side * image.shape[-2] / image.shape[-1], above=0
-    )
+    tall = side * image.shape[-2] / image.shape[-1]
+    maps = page.panels([f"{name} map" for name in kernels], side, tall, above=0)
     sheet = page.blank(page.down(page.panels(kernels, side, side), maps, gap=0.25))
     for name, taps in weights.items():
         draw.kernel(sheet[name], taps, title=name)

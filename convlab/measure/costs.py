@@ -84,16 +84,13 @@ class Cost:
         return {kind: _part(layer for layer in self.layers if layer.kind == kind) for kind in kinds}
 
     def _rows(self) -> list[tuple[str, ...]]:
-        multiplying = [layer for layer in self.layers if layer.macs]
+        counted = [layer for layer in self.layers if layer.macs]
         rest = _part(layer for layer in self.layers if not layer.macs)
         parts: list[tuple[str, str, str, Cost | LayerCost]]
-        if len(multiplying) > MOST_ROWS:
+        if len(counted) > MOST_ROWS:
             parts = [(f"{len(part.layers)} layers", kind, "", part) for kind, part in self.kinds.items()]
         else:
-            parts = [
-                (layer.name, layer.kind, "×".join(map(str, layer.output_shape[1:])), layer)
-                for layer in multiplying
-            ]
+            parts = [(one.name, one.kind, "×".join(map(str, one.output_shape[1:])), one) for one in counted]
         parts += [(f"{len(rest.layers)} others", "", "", rest)] if rest.layers else []
         numbers = ("parameters", "weights", "macs", "bytes")
         rows: list[tuple[str, ...]] = [("layer", "kind", "output", *numbers)]

@@ -47,9 +47,7 @@ def costs(weights: Axes, macs: Axes, specs: Mapping[str, ConvSpec], size: tuple[
     for number, (ax, title) in enumerate(zip((weights, macs), titles, strict=True)):
         values = {name: each[number] for name, each in counts.items()}
         bars(ax, values, title, colours=colours, named=number == 0)
-    return "; ".join(
-        f"{name}: {each[0]:,} weights, {each[1]:,} multiply-adds" for name, each in counts.items()
-    )
+    return "; ".join(f"{name}: {n[0]:,} weights, {n[1]:,} multiply-adds" for name, n in counts.items())
 
 
 def growth(

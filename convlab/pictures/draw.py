@@ -219,9 +219,7 @@ def footprint(ax: Axes, spec: ConvSpec, at: Sequence[int]) -> Axes:
     # As large as can be seen from afar, as long as the gaps between taps show.
     pixel = 72 * inches(ax)[0] / np.ptp(ax.get_xlim())
     side = max(pixel, min(6, 0.6 * pixel * min(spec.dilation)))
-    ax.scatter(
-        x, y, s=side**2, marker="s", color=palette.KERNEL, edgecolors="white", linewidths=0.4, zorder=3
-    )
+    ax.scatter(x, y, s=side**2, marker="s", color=palette.KERNEL, edgecolors="w", linewidths=0.4, zorder=3)
     return ax
 
 

@@ -42,9 +42,7 @@ def show_maps(maps: Mapping[str, Tensor]) -> Picture:
     for title, values in maps.items():
         in_colour = tuple(getattr(values, "shape", ()))[-3:-2] == (3,)
         planes[title] = as_photo(values) if in_colour else draw.as_plane(f"maps[{title!r}]", values)
-    sheet = page.blank(
-        page.side_by_side({t: plane.shape[-1] / plane.shape[-2] for t, plane in planes.items()})
-    )
+    sheet = page.blank(page.side_by_side({t: p.shape[-1] / p.shape[-2] for t, p in planes.items()}))
     sizes = {title: words.size(plane.shape[-2:]) for title, plane in planes.items()}
     for title, plane in planes.items():
         heading = f"{title}: {sizes[title]}"
@@ -130,9 +128,7 @@ def show_growth(image: Photo, fields: Mapping[int, MeasuredField]) -> Picture:
     sheet = page.blank(page.beside_a_chart("photo", image.shape[-1] / image.shape[-2], "growth"))
     draw.nested(sheet["photo"], image, list(fields.values()), f"fields after {min(fields)} to {last} layers")
     sizes = [field.size[0] for field in fields.values()]
-    charts.growth(
-        sheet["growth"], {f"after {last} layers": sizes}, len(sizes), [palette.KERNEL], list(fields)
-    )
+    charts.growth(sheet["growth"], {f"after {last} layers": sizes}, len(sizes), [palette.KERNEL], [*fields])
     each = ", ".join(f"{size} after {layers}" for layers, size in zip(fields, sizes, strict=True))
     return sheet.says(
         f"Receptive field, in pixels along one axis, by layers: {each}; neighbouring outputs of the last "
@@ -150,10 +146,8 @@ def show_cost(cost: Cost) -> Picture:
     """
     if not check_type("cost", cost, Cost).macs:
         raise ValueError("cost has no multiply-adds to show")
-    block = page.across(
-        page.panel("layers", 5, 3.2, left=0.5, below=0.55), page.panel("shares", 3.6, 3.75, left=1.35)
-    )
-    sheet = page.blank(block)
+    left = page.panel("layers", 5, 3.2, left=0.5, below=0.55)
+    sheet = page.blank(page.across(left, page.panel("shares", 3.6, 3.75, left=1.35)))
     charts.layers(sheet["layers"], cost)
     kinds = cost.kinds
     rest = cost.bytes - sum(part.bytes for part in kinds.values())
@@ -186,9 +180,7 @@ def show_times(timings: Mapping[str, Timing]) -> Picture:
     timings = check_mapping("timings", timings, Timing, least=2)
     for name, timing in timings.items():
         if not timing.cost.macs:
-            raise ValueError(
-                f"timings[{name!r}] has no multiply-adds: a logarithmic axis has no place for it"
-            )
+            raise ValueError(f"timings[{name!r}] has no multiply-adds, so no place on a logarithmic axis")
     sheet = page.blank(page.panels(("shares", "roofline"), 4.5, 3.75, left=0.75, below=0.65))
     first = next(iter(timings.values()))
     kinds = [name if name in KINDS else _leading(timing.cost) for name, timing in timings.items()]

@@ -25,9 +25,7 @@ DPI = 100
 WIDTH = 11.0  # of a page, in inches
 HEAD = 0.42  # room for a title above a panel, in inches
 GAP = 0.25  # between panels
-FALLBACKS = (
-    "Noto Sans CJK SC,Noto Sans SC,Source Han Sans SC,WenQuanYi Micro Hei,PingFang SC,Microsoft YaHei,SimHei"
-)
+FALLBACKS = "Noto Sans CJK SC,Noto Sans SC,Source Han Sans SC,WenQuanYi Micro Hei,PingFang SC,Microsoft YaHei"
 
 
 @dataclass(frozen=True, repr=False)
@@ -236,9 +234,7 @@ def frame(
     return ax
 
 
-def name_ticks(
-    axis: Axis, names: Iterable[object], places: Iterable[float] | None = None, **style: object
-) -> None:
+def name_ticks(axis: Axis, names: Iterable, places: Iterable[float] | None = None, **style: object) -> None:
     """Labels without ticks, at 0, 1, 2 … unless places are given."""
     labels = [str(name) for name in names]
     axis.set_ticks(list(range(len(labels)) if places is None else places), labels)
