@@ -370,7 +370,9 @@ def test_one_is_not_true():
             check_one_of("bias", value, (True, False))
 
 
-@pytest.mark.parametrize("values", ["cat", [], {}, {"cat": 1}, 3, None, iter(())], ids=repr)
+@pytest.mark.parametrize(
+    "values", ["cat", [], {}, {"cat": 1}, 3, None, iter(())], ids=lambda value: type(value).__name__
+)
 def test_what_is_no_sequence_is_refused_with_its_name(values):
     with pytest.raises(ValueError, match=r"^names=.* must be a sequence of at least one"):
         check_sequence("names", values)

@@ -60,7 +60,7 @@ def test_what_is_no_picture_is_refused_in_a_sentence(drawn):
         ({"a": np.eye(2), "b": torch.zeros(2)}, "a b", None),
         (range(np.int64(2)), "0 1", np.int64(1)),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_people_bring_can_be_chosen(offered, labels, value):
     control = choices(n=offered)
@@ -88,7 +88,7 @@ def test_what_people_bring_can_be_chosen(offered, labels, value):
         (["a", "a"], "n offers 'a' twice"),
         ([np.eye(2), np.eye(2)], "n offers 'ndarray \\(2, 2\\)' twice"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_cannot_be_chosen_from_is_refused_in_a_sentence(offered, message):
     with pytest.raises(ValueError, match=message):
