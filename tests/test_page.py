@@ -10,6 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+import convlab
 from convlab import (
     ConvSpec,
     Picture,
@@ -76,6 +77,23 @@ def test_no_panel_lies_on_another_or_beside_the_page(name):
         assert box.x1 <= 1
         assert box.y1 <= 1
         assert not [other for other in boxes[:number] if box.overlaps(other)]
+
+
+OF_A_PHOTO = (
+    "collapse depth dilation five groups mix photo poke rates reach steps two_steps weighted_sum window"
+)
+
+
+@pytest.mark.parametrize("size", [(24, 120), (120, 24)], ids=str)
+@pytest.mark.parametrize("name", OF_A_PHOTO.split())
+def test_a_strip_of_a_photo_fits_on_the_page(name, size):
+    picture = getattr(convlab, f"show_{name}")(photo("cat", size))
+    assert picture.encode("jpeg")
+    assert max(picture.figure.get_size_inches()) <= 11
+    for axes in picture.figure.axes:
+        box = axes.get_position(original=True)
+        assert box.x0 > -1e-6
+        assert box.x1 < 1 + 1e-6
 
 
 def traces(figure):

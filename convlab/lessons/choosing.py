@@ -113,7 +113,7 @@ def show_five(
     measured = (timings or {}).get((channels, kernel_size))
 
     wide = 2.02
-    tall = wide * size[0] / size[1]
+    tall = min(wide * size[0] / size[1], 4)
     maps = page.panels(FIVE, wide, tall, gap=0.15, below=1.2)
     bars = page.panel("bars", maps.width, 1.2, above=0, below=0.3)
     sheet = page.blank(page.down(maps, bars, gap=0))

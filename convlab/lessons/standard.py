@@ -115,7 +115,7 @@ def show_gallery(image: Photo, kernels: Sequence[str]) -> page.Picture:
     kernels = check_sequence("kernels", kernels)
     weights = {name: named_kernel(name, name="kernels") for name in kernels}
     side = min(10.5 / len(kernels) - 0.25, 2.6)
-    tall = side * image.shape[-2] / image.shape[-1]
+    tall = min(side * image.shape[-2] / image.shape[-1], 4)
     maps = page.panels([f"{name} map" for name in kernels], side, tall, above=0)
     sheet = page.blank(page.down(page.panels(kernels, side, side), maps, gap=0.25))
     for name, taps in weights.items():

@@ -149,10 +149,9 @@ def side_by_side(ratios: Mapping[str, float], *, height: float = 3.5, width: flo
 
 def beside_a_chart(label: str, ratio: float, chart: str) -> Block:
     """A panel `ratio` times as wide as high, and a chart with room for its ticks."""
-    height = 4.2
-    width = WIDTH - 1.4 - ratio * height
+    height = min(4.2, 5.2 / ratio)
     photo = panel(label, ratio * height, height, below=0.55)
-    return across(photo, panel(chart, width, height, left=0.55, below=0.55))
+    return across(photo, panel(chart, WIDTH - 1.4 - ratio * height, 4.2, left=0.55, below=0.55))
 
 
 class Sheet(dict[str, Axes]):
