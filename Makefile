@@ -29,8 +29,8 @@ ASK_PEERS := $(if $(PARTS),$(filter reach cost,$(PARTS)),all)
 bench: .venv/.installed $(if $(ASK_PEERS),.venv/peers/.installed) ## measure speed and memory, all or PARTS="steps cost"
 	$(BIN)/python tools/bench.py $(PARTS)
 
-links: .venv/.installed ## point the Binder and Colab links at your fork: make links REPO=owner/name
-	$(BIN)/python tools/links.py $(REPO)
+links: ## point every link at your repository: make links REPO=owner/name BRANCH=main, or as git says
+	$(PYTHON) tools/links.py "$(REPO)" "$(BRANCH)"
 
 clean: ## remove .venv and everything else that a command made
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

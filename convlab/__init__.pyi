@@ -11,8 +11,8 @@ from .arithmetic import (
     tap_offsets as tap_offsets,
 )
 from .explore.explorers import Explorer as Explorer
-from .explore.questions import Question as Question
-from .images import PHOTOS as PHOTOS, photo as photo
+from .explore.questions import Question as Question, ask as ask
+from .images import PHOTOS as PHOTOS, as_photo as as_photo, photo as photo
 from .kernels import KERNELS as KERNELS, kernel as kernel
 from .lessons.choosing import (
     filter_bank as filter_bank,
@@ -83,4 +83,5 @@ from .training import (
     small_network as small_network,
 )
 
+__course__: str
 __version__: str

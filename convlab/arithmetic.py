@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import product
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from operator import mul
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from convlab.checks import Pair, check_pair, check_whole
+from convlab.checks import Pair, check_one_of, check_pair, check_sequence, check_whole
+from convlab.kinds import KINDS
 
 if TYPE_CHECKING:
     from torch import nn
+
+T = TypeVar("T")
+
+
+def per_axis(compute: Callable[..., T], *pairs: Iterable[Any]) -> tuple[T, T]:
+    """What is computed of the numbers of each axis: (along the height, along the width)."""
+    height, width = map(compute, *pairs)
+    return height, width
 
 
 @dataclass(frozen=True)
@@ -43,47 +52,53 @@ class ConvSpec:
 
     in_channels: int
     out_channels: int
-    kernel_size: int | Pair
-    stride: int | Pair = 1
-    padding: int | Pair | str = 0
-    dilation: int | Pair = 1
-    groups: int = 1
-    bias: bool = True
+    kernel_size: Pair
+    stride: Pair
+    padding: Pair | str
+    dilation: Pair
+    groups: int
+    bias: bool
 
-    def __post_init__(self) -> None:
-        for name in ("in_channels", "out_channels", "groups"):
-            check_whole(name, getattr(self, name), 1)
-        for name in ("kernel_size", "stride", "dilation"):
-            object.__setattr__(self, name, check_pair(name, getattr(self, name), 1))
-        if not isinstance(self.padding, str):
-            object.__setattr__(self, "padding", check_pair("padding", self.padding, 0))
-        elif self.padding not in ("same", "valid"):
-            raise ValueError(f'padding={self.padding!r} must be numbers, "same" or "valid"')
-        elif self.padding == "same" and self.stride != (1, 1):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Pair,
+        stride: int | Pair = 1,
+        padding: int | Pair | str = 0,
+        dilation: int | Pair = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
+        if isinstance(padding, str):
+            padding = check_one_of("padding", padding, ("same", "valid"))
+        else:
+            padding = check_pair("padding", padding, 0)
+        vars(self).update(  # since a frozen instance lets nothing be assigned
+            in_channels=check_whole("in_channels", in_channels, 1),
+            out_channels=check_whole("out_channels", out_channels, 1),
+            kernel_size=check_pair("kernel_size", kernel_size, 1),
+            stride=check_pair("stride", stride, 1),
+            padding=padding,
+            dilation=check_pair("dilation", dilation, 1),
+            groups=check_whole("groups", groups, 1),
+            bias=check_one_of("bias", bias, (True, False)),
+        )
+        if padding == "same" and self.stride != (1, 1):
             raise ValueError(f'padding="same" needs stride=1, not stride={self.stride}')
-        if not isinstance(self.bias, bool):
-            raise ValueError(f"bias={self.bias!r} must be True or False")
         for name in ("in_channels", "out_channels"):
             if getattr(self, name) % self.groups:
                 raise ValueError(f"groups={self.groups} must divide {name}={getattr(self, name)}")
 
     @property
     def kind(self) -> str:
-        """What the field calls it: "ordinary", "pointwise", "dilated", "grouped" or "depthwise".
-
-        Of two names that fit, the one that says more about its cost: the groups come first.
-        """
-        if self.groups > 1:
-            return "depthwise" if self.groups == self.in_channels else "grouped"
-        if self.effective_kernel_size == (1, 1):
-            return "pointwise"
-        return "dilated" if self.effective_kernel_size != self.kernel_size else "ordinary"
+        """The first of ``convlab.kinds.KINDS`` that fits, "ordinary" or "dilated", say."""
+        return next(name for name, kind in KINDS.items() if kind.fits(self))
 
     @property
     def effective_kernel_size(self) -> Pair:
         """Pixels from the first tap to the last, gaps included: k + (k - 1)(d - 1) per axis."""
-        sizes = zip(self.kernel_size, self.dilation, strict=True)
-        return tuple(k + (k - 1) * (d - 1) for k, d in sizes)
+        return per_axis(lambda k, d: k + (k - 1) * (d - 1), self.kernel_size, self.dilation)
 
     @property
     def padding_amounts(self) -> tuple[Pair, Pair]:
@@ -91,9 +106,8 @@ class ConvSpec:
         if self.padding == "valid":
             return (0, 0), (0, 0)
         if self.padding == "same":
-            totals = (size - 1 for size in self.effective_kernel_size)
-            return tuple((total // 2, total - total // 2) for total in totals)
-        return tuple((amount, amount) for amount in self.padding)
+            return per_axis(lambda size: ((size - 1) // 2, size // 2), self.effective_kernel_size)
+        return per_axis(lambda amount: (amount, amount), self.padding)
 
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:
@@ -128,8 +142,7 @@ class ConvSpec:
                 f"smaller than the effective kernel {reach[0]}×{reach[1]} "
                 f"(kernel_size={self.kernel_size}, dilation={self.dilation})"
             )
-        axes = zip(padded, reach, self.stride, strict=True)
-        return tuple((n - k) // s + 1 for n, k, s in axes)
+        return per_axis(lambda n, k, s: (n - k) // s + 1, padded, reach, self.stride)
 
     def macs(self, input_size: int | Pair) -> int:
         """Multiply-adds for one image of (height, width) pixels; biases are not counted."""
@@ -140,16 +153,7 @@ class ConvSpec:
         """The layer itself, with PyTorch's random initial weights."""
         from torch import nn
 
-        return nn.Conv2d(
-            self.in_channels,
-            self.out_channels,
-            self.kernel_size,
-            stride=self.stride,
-            padding=self.padding,
-            dilation=self.dilation,
-            groups=self.groups,
-            bias=self.bias,
-        )
+        return nn.Conv2d(**asdict(self))  # which has the same names
 
 
 @dataclass(frozen=True)
@@ -167,8 +171,7 @@ class ReceptiveField:
 
     @property
     def center(self) -> tuple[float, float]:
-        sides = zip(self.size, self.padding, strict=True)
-        return tuple((size - 1) / 2 - before for size, before in sides)
+        return per_axis(lambda size, before: (size - 1) / 2 - before, self.size, self.padding)
 
 
 def receptive_field(specs: Iterable[ConvSpec]) -> tuple[ReceptiveField, ...]:
@@ -179,36 +182,33 @@ def receptive_field(specs: Iterable[ConvSpec]) -> tuple[ReceptiveField, ...]:
     Araujo, Norris and Sim, "Computing receptive fields of convolutional neural networks",
     Distill, 2019.
     """
-    size, stride, padding = [1, 1], [1, 1], [0, 0]
+    size, stride, padding = (1, 1), (1, 1), (0, 0)
     fields = []
-    for spec in specs:
-        for axis in (0, 1):
-            size[axis] += (spec.effective_kernel_size[axis] - 1) * stride[axis]
-            padding[axis] += spec.padding_amounts[axis][0] * stride[axis]
-            stride[axis] *= spec.stride[axis]
-        fields.append(ReceptiveField(tuple(size), tuple(stride), tuple(padding)))
-    if not fields:
-        raise ValueError("specs is empty: a receptive field needs at least one layer")
+    for spec in check_sequence("specs", specs, ConvSpec):
+        size = per_axis(lambda n, k, step: n + (k - 1) * step, size, spec.effective_kernel_size, stride)
+        padding = per_axis(lambda n, pads, step: n + pads[0] * step, padding, spec.padding_amounts, stride)
+        stride = per_axis(mul, stride, spec.stride)
+        fields.append(ReceptiveField(size, stride, padding))
     return tuple(fields)
 
 
-def _rates(rates: Sequence[int]) -> tuple[int, ...]:
-    if not rates:
-        raise ValueError("rates is empty: give one dilation rate for each layer")
-    return tuple(check_whole("rates", rate, 1) for rate in rates)
+def _rates(rates: Iterable[int]) -> tuple[int, ...]:
+    return tuple(check_whole("rates", rate, 1) for rate in check_sequence("rates", rates))
 
 
-def tap_offsets(rates: Sequence[int], kernel_size: int = 3) -> tuple[int, ...]:
+def tap_offsets(rates: Iterable[int], kernel_size: int = 3) -> tuple[int, ...]:
     """Input pixels along one axis that reach one output of a stack of dilated layers.
 
     Offsets, in order, from the first pixel touched; a skipped number is a pixel never looked at.
     """
     taps = range(check_whole("kernel_size", kernel_size, 1))
-    layers = ([tap * rate for tap in taps] for rate in _rates(rates))
-    return tuple(sorted({sum(chosen) for chosen in product(*layers)}))
+    reached = {0}
+    for rate in _rates(rates):
+        reached = {offset + tap * rate for offset in reached for tap in taps}
+    return tuple(sorted(reached))
 
 
-def hdc_distances(rates: Sequence[int]) -> tuple[int, ...]:
+def hdc_distances(rates: Iterable[int]) -> tuple[int, ...]:
     """M_1 … M_n of hybrid dilated convolution: the largest distance between taps, layer by layer.
 
     M_n = r_n and M_i = max(M_{i+1} - 2 r_i, 2 r_i - M_{i+1}, r_i). The paper asks for M_2 <= k.

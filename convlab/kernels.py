@@ -1,11 +1,11 @@
 """Named kernels, each built from what it means rather than copied as numbers."""
 
-from __future__ import annotations
-
 from functools import reduce
 
 import torch
 from torch import Tensor
+
+from convlab.checks import check_one_of, check_whole
 
 
 def _convolve(first: Tensor, second: Tensor) -> Tensor:
@@ -108,8 +108,9 @@ def kernel(name: str, size: int = 3) -> Tensor:
     ValueError
         For an unknown name, or a size without a middle.
     """
-    if name not in KERNELS:
-        raise ValueError(f"name={name!r} must be one of: {', '.join(KERNELS)}")
-    if not isinstance(size, int) or size < 3 or size % 2 == 0:
-        raise ValueError(f"size={size!r} must be an odd whole number of at least 3")
-    return KERNELS[name](size)
+    return KERNELS[check_one_of("name", name, KERNELS)](check_whole("size", size, 3, odd=True))
+
+
+def named_kernel(kernel: str, kernel_size: int = 3, *, name: str = "kernel") -> Tensor:
+    """:func:`kernel` for callers that call these two `kernel`, or the given `name`, and `kernel_size`."""
+    return KERNELS[check_one_of(name, kernel, KERNELS)](check_whole("kernel_size", kernel_size, 3, odd=True))

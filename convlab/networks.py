@@ -4,16 +4,15 @@ Built with random weights: what they cost and what they see does not depend on t
 takes no memory when it is built under ``with torch.device("meta")``.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Iterable
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
 
 from convlab.arithmetic import ConvSpec
-from convlab.checks import check_one_of, check_whole
+from convlab.checks import check_one_of, check_sequence, check_whole
 
 
 def _conv(in_channels: int, out_channels: int, kernel_size: int, **options: int) -> nn.Sequential:
@@ -34,16 +33,13 @@ def _network(features: Iterable[nn.Module], channels: int, num_classes: int) -> 
 
 
 # Output channels and stride of each of the 13 layers after the first.
-MOBILENET_V1 = (
-    *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)),
-    *((512, 1),) * 5,
-    *((1024, 2), (1024, 1)),
-)
+_NARROW = (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)
+MOBILENET_V1 = (*_NARROW, *((512, 1),) * 5, (1024, 2), (1024, 1))
 
 
 def _thin(channels: int, width: float) -> int:
-    if not isinstance(width, (int, float)) or int(channels * width) < 1:
-        raise ValueError(f"width={width!r} leaves none of {channels} channels")
+    if not isinstance(width, Real) or isinstance(width, bool) or not 1 <= channels * width <= 10**6:
+        raise ValueError(f"width={width!r} must be a number that makes 1 to a million channels of {channels}")
     return int(channels * width)
 
 
@@ -64,6 +60,7 @@ def mobilenet_v1(width: float = 1.0, *, separable: bool = True, num_classes: int
     Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision
     applications", 2017, tables 1, 4, 6 and 7.
     """
+    check_one_of("separable", separable, (True, False))
     channels = _thin(32, width)
     layers = [_conv(3, channels, 3, stride=2)]
     for out, stride in MOBILENET_V1:
@@ -81,14 +78,7 @@ class _Bottleneck(nn.Module):
     """1×1 down, 3×3 (in groups), 1×1 up, added to what came in."""
 
     def __init__(
-        self,
-        in_channels: int,
-        channels: int,
-        out_channels: int,
-        *,
-        groups: int = 1,
-        stride: int = 1,
-        stride_on: str = "3x3",
+        self, in_channels: int, channels: int, out_channels: int, *, groups: int, stride: int, stride_on: str
     ) -> None:
         super().__init__()
         first, second = (stride, 1) if stride_on == "1x1" else (1, stride)
@@ -97,8 +87,9 @@ class _Bottleneck(nn.Module):
             _conv(channels, channels, 3, stride=second, groups=groups),
             _conv(channels, out_channels, 1)[:2],
         )
-        changes = stride > 1 or in_channels != out_channels
-        self.shortcut = _conv(in_channels, out_channels, 1, stride=stride)[:2] if changes else nn.Sequential()
+        self.shortcut: nn.Module = nn.Sequential()
+        if stride > 1 or in_channels != out_channels:
+            self.shortcut = _conv(in_channels, out_channels, 1, stride=stride)[:2]
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(self.body(x) + self.shortcut(x))
@@ -134,20 +125,18 @@ def resnet50(
     ----------
     He et al., "Deep residual learning for image recognition", 2016, table 1.
     """
-    check_one_of("stride_on", stride_on, ("1x1", "3x3"))
-    check_whole("width_per_group", width_per_group, 1)
-    check_whole("groups", groups, 1)
+    stride_on = check_one_of("stride_on", stride_on, ("1x1", "3x3"))
+    width_per_group = check_whole("width_per_group", width_per_group, 1)
+    groups = check_whole("groups", groups, 1)
     channels = _thin(64, width)
     layers = [_conv(3, channels, 7, stride=2), nn.MaxPool2d(3, stride=2, padding=1)]
     for planes, blocks, first_stride in RESNET_50:
         middle = _thin(planes * width_per_group // 64, width) * groups
-        out_channels = _thin(4 * planes, width)
+        out = _thin(4 * planes, width)
         for block in range(blocks):
             stride = first_stride if block == 0 else 1
-            layers.append(
-                _Bottleneck(channels, middle, out_channels, groups=groups, stride=stride, stride_on=stride_on)
-            )
-            channels = out_channels
+            layers += [_Bottleneck(channels, middle, out, groups=groups, stride=stride, stride_on=stride_on)]
+            channels = out
     return _network(layers, channels, num_classes)
 
 
@@ -179,8 +168,9 @@ def resnext_block(cardinality: int, width: int, channels: int = 256) -> nn.Modul
     ----------
     Xie et al., 2017, table 2.
     """
+    channels = check_whole("channels", channels, 1)
     inner = check_whole("cardinality", cardinality, 1) * check_whole("width", width, 1)
-    return _Bottleneck(channels, inner, channels, groups=cardinality)
+    return _Bottleneck(channels, inner, channels, groups=cardinality, stride=1, stride_on="3x3")
 
 
 # Output channels of each 3×3 layer; "pool" halves the map.
@@ -231,6 +221,7 @@ def context_module(channels: int = 1) -> nn.Sequential:
     ----------
     Yu and Koltun, "Multi-scale context aggregation by dilated convolutions", 2016, table 1.
     """
+    channels = check_whole("channels", channels, 1)
     specs = [ConvSpec(channels, channels, 3, padding="same", dilation=rate) for rate in CONTEXT_RATES]
     with_relus = [part for spec in specs for part in (spec.module(), nn.ReLU())]
     return nn.Sequential(*with_relus, ConvSpec(channels, channels, 1).module())
@@ -259,5 +250,6 @@ def aspp(in_channels: int = 1, out_channels: int = 1, rates: Iterable[int] = (6,
     ----------
     Chen et al., "Rethinking atrous convolution for semantic image segmentation", 2017.
     """
+    rates = [check_whole("rates", rate, 1) for rate in check_sequence("rates", rates)]
     specs = [ConvSpec(in_channels, out_channels, 3, padding="same", dilation=rate) for rate in rates]
     return _Beside(spec.module() for spec in (ConvSpec(in_channels, out_channels, 1), *specs))

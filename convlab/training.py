@@ -1,7 +1,5 @@
 """What it takes to train small networks on real textures: layers to compare, networks, patches of photos."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from convlab.arithmetic import ConvSpec
-from convlab.checks import check_one_of, check_whole
-from convlab.images import photo
+from convlab.checks import check_one_of, check_sequence, check_whole
+from convlab.images import PHOTOS, photo
 
-PARTS = ("train", "test")
+LAST_SEED = 2**63 - 1
 
 
 def alternatives(
@@ -28,27 +26,22 @@ def alternatives(
     ValueError
         For a value that no convolution can have, or an `out_channels` that 4 doesn't divide.
     """
-    if check_whole("out_channels", out_channels, 1) % 4:
+    out_channels = check_whole("out_channels", out_channels, 1)
+    if out_channels % 4:
         raise ValueError(f"out_channels={out_channels} must be a multiple of 4, for the bottleneck")
-    narrow = out_channels // 4
+    i, o, k = in_channels, out_channels, kernel_size
+    narrow = o // 4
 
     def conv(channels: int, filters: int, size: int, **options: int) -> ConvSpec:
         return ConvSpec(channels, filters, size, padding="same", bias=False, **options)
 
     return {
-        "ordinary": (conv(in_channels, out_channels, kernel_size),),
-        "pointwise": (conv(in_channels, out_channels, 1),),
-        "dilated": (conv(in_channels, out_channels, kernel_size, dilation=dilation),),
-        "grouped": (conv(in_channels, out_channels, kernel_size, groups=groups),),
-        "separable": (
-            conv(in_channels, in_channels, kernel_size, groups=in_channels),
-            conv(in_channels, out_channels, 1),
-        ),
-        "bottleneck": (
-            conv(in_channels, narrow, 1),
-            conv(narrow, narrow, kernel_size),
-            conv(narrow, out_channels, 1),
-        ),
+        "ordinary": (conv(i, o, k),),
+        "pointwise": (conv(i, o, 1),),
+        "dilated": (conv(i, o, k, dilation=dilation),),
+        "grouped": (conv(i, o, k, groups=groups),),
+        "separable": (conv(i, i, k, groups=i), conv(i, o, 1)),
+        "bottleneck": (conv(i, narrow, 1), conv(narrow, narrow, k), conv(narrow, o, 1)),
     }
 
 
@@ -76,9 +69,10 @@ def small_network(layer: Sequence[ConvSpec], classes: int, *, depth: int = 3, se
         If the layer is empty or changes the number of channels, so that it can't be repeated, or for a
         number of classes or layers that can't be.
     """
-    check_whole("classes", classes, 1)
-    check_whole("depth", depth, 0)
-    if not layer or layer[0].in_channels != layer[-1].out_channels:
+    classes, depth = check_whole("classes", classes, 1), check_whole("depth", depth, 0)
+    seed, layer = check_whole("seed", seed, 0, LAST_SEED), check_sequence("layer", layer, ConvSpec)
+    pairs = zip(layer, [*layer[1:], layer[0]], strict=True)
+    if any(spec.out_channels != after.in_channels for spec, after in pairs):
         raise ValueError(f"layer={layer!r} must give as many channels as it takes, to be repeated")
     channels = layer[0].in_channels
     stem = ConvSpec(1, channels, kernel_size=3, stride=2, padding=1, bias=False)
@@ -138,12 +132,10 @@ def cut_patches(names: Sequence[str], part: str, per_photo: int, *, size: int = 
     ValueError
         For an unknown part, no photo, one too small to have a patch in each part, or numbers that can't be.
     """
-    if not names:
-        raise ValueError("names is empty: give at least one photo")
-    check_whole("per_photo", per_photo, 1)
-    check_whole("size", size, 2)
-    check_one_of("part", part, PARTS)
-    random = torch.Generator().manual_seed(seed)
+    names = [check_one_of("names", name, PHOTOS) for name in check_sequence("names", names)]
+    part = check_one_of("part", part, ("train", "test"))
+    per_photo, size = check_whole("per_photo", per_photo, 1), check_whole("size", size, 2)
+    random = torch.Generator().manual_seed(check_whole("seed", seed, 0, LAST_SEED))
     pieces, corners = [], []
     for name in names:
         image = photo(name, channels=1)[0, 0]

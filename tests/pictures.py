@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from convlab import Picture
-from convlab.pictures import palette
+from convlab.pictures import page, palette
 
 
 def axes_of(picture: Picture) -> dict[str, Axes]:
@@ -23,7 +23,8 @@ def sentences(draw: Callable[..., Picture], choices: Mapping[str, Iterable]) -> 
     """Of every state of an explorer, drawn one over the other as it does."""
     figure, found = None, []
     for values in product(*choices.values()):
-        picture = draw(**dict(zip(choices, values, strict=True)), figure=figure)
+        with page.over(figure):
+            picture = draw(**dict(zip(choices, values, strict=True)))
         figure = picture.figure
         found.append(picture.alt)
     return found
@@ -42,8 +43,10 @@ def assert_well_made(draw: Callable[..., Picture], over: Callable[..., Picture])
         drawn = (*axes.images, *axes.lines, *axes.patches, *axes.collections, *axes.texts)
         assert drawn or not axes.get_visible(), f"nothing in {label!r}"
 
-    used = draw(figure=over().figure)
-    again = draw(figure=used.figure)
+    with page.over(over().figure):
+        used = draw()
+    with page.over(used.figure):
+        again = draw()
     assert again.figure is used.figure
     assert used.alt == again.alt == fresh.alt
     again.figure.canvas.draw()

@@ -1,7 +1,13 @@
 """The arithmetic against torch itself: layers, FLOP counter, measured reach."""
 
+import copy
+import dataclasses
+import pickle
 from itertools import pairwise, product
+from types import UnionType
+from typing import get_args, get_origin, get_type_hints
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import example, given, settings
@@ -10,7 +16,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from convlab.arithmetic import ConvSpec, hdc_distances, receptive_field, tap_offsets
-from convlab.checks import check_whole
+from convlab.checks import check_one_of, check_pair, check_sequence, check_whole
 from convlab.measure.reach import measure_receptive_field
 
 EVEN_SAME = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
@@ -107,6 +113,60 @@ def test_a_refused_value_is_named_in_the_message(arguments, words):
     assert words in str(caught.value)
 
 
+def holds(value, declared):
+    """Whether a value is exactly of the declared type, to the last part of a tuple."""
+    if get_origin(declared) is UnionType:
+        return any(holds(value, choice) for choice in get_args(declared))
+    if get_origin(declared) is tuple:
+        parts = get_args(declared)
+        return type(value) is tuple and len(value) == len(parts) and all(map(holds, value, parts))
+    return type(value) is declared
+
+
+GIVEN = [
+    ((6, 12, 3), {}),
+    ((6, 12, (3, 5)), {"stride": 2, "padding": (1, 2), "groups": 3, "bias": False}),
+    ((6, 12, 3), {"padding": "same", "dilation": [1, 2]}),
+    ((np.int64(6), np.uint8(12), np.array([3, 5])), {"stride": np.int32(2), "groups": np.int64(2)}),
+    ((torch.tensor(6), 12, torch.Size([3, 5])), {"padding": torch.tensor([1, 2]), "dilation": np.array(2)}),
+    ((6, 12, torch.zeros(3, 5).shape), {"padding": np.str_("valid")}),
+]
+
+
+@pytest.mark.parametrize(("arguments", "options"), GIVEN, ids=str)
+def test_a_spec_holds_what_its_types_declare(arguments, options):
+    spec = ConvSpec(*arguments, **options)
+    declared = get_type_hints(ConvSpec)
+    assert list(declared) == [field.name for field in dataclasses.fields(ConvSpec)]
+    for name, kind in declared.items():
+        assert holds(getattr(spec, name), kind), (name, getattr(spec, name))
+    assert spec.module()(torch.zeros(1, 6, 19, 19)).shape == (1, 12, *spec.output_size(19))
+
+
+@pytest.mark.parametrize(("arguments", "options"), GIVEN, ids=str)
+def test_a_spec_is_a_value_that_can_be_copied_compared_and_kept(arguments, options):
+    spec = ConvSpec(*arguments, **options)
+    for other in (
+        copy.copy(spec),
+        copy.deepcopy(spec),
+        pickle.loads(pickle.dumps(spec)),
+        dataclasses.replace(spec),
+        eval(repr(spec), {"ConvSpec": ConvSpec}),
+        ConvSpec(**dataclasses.asdict(spec)),
+    ):
+        assert other == spec
+        assert hash(other) == hash(spec)
+        assert repr(other) == repr(spec)
+    wider = dataclasses.replace(spec, out_channels=24, kernel_size=7)
+    assert (wider.out_channels, wider.kernel_size, wider.padding) == (24, (7, 7), spec.padding)
+    assert wider != spec
+    assert len({spec, wider, copy.copy(spec)}) == 2
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        spec.stride = 3
+    with pytest.raises(ValueError, match="groups=5 must divide in_channels=6"):
+        dataclasses.replace(spec, groups=5)
+
+
 @pytest.mark.parametrize("size", [4, (4, 9), (9, 4)])
 def test_an_input_smaller_than_the_kernel_is_refused_with_both_sizes(size):
     spec = ConvSpec(1, 1, 3, dilation=2)
@@ -138,7 +198,7 @@ def test_the_context_module_of_yu_and_koltun_doubles_its_reach():
 
 
 def test_a_stack_without_layers_has_no_field():
-    with pytest.raises(ValueError, match="specs is empty"):
+    with pytest.raises(ValueError, match=r"specs=\[\] must be a sequence of at least one"):
         receptive_field([])
 
 
@@ -200,6 +260,20 @@ def test_tap_offsets_are_the_pixels_with_a_gradient(rates, kernel):
     assert tap_offsets(rates, kernel) == tuple(line.grad[0, 0].nonzero().flatten().tolist())
 
 
+def test_the_offsets_of_forty_layers_come_at_once():
+    assert tap_offsets([1] * 40) == tuple(range(81))
+    assert tap_offsets([2] * 40, 2) == tuple(range(0, 82, 2))
+    assert tap_offsets([1, 2, 5] * 13 + [1]) == tuple(range(13 * 16 + 3))
+
+
+def test_rates_may_be_any_sequence_of_whole_numbers():
+    expected = tap_offsets([1, 2, 5]), hdc_distances([1, 2, 5])
+    for rates in ((1, 2, 5), np.array([1, 2, 5]), torch.tensor([1, 2, 5]), (rate for rate in (1, 2, 5))):
+        kept = list(rates)
+        assert (tap_offsets(iter(kept)), hdc_distances(iter(kept))) == expected
+    assert tap_offsets(np.array([1, 2, 5]), np.int64(3)) == expected[0]
+
+
 @pytest.mark.parametrize(
     ("rates", "distances"),
     [
@@ -225,7 +299,7 @@ def test_the_first_hdc_distance_is_the_largest_gap_when_rates_do_not_decrease():
 
 
 @pytest.mark.parametrize("function", [tap_offsets, hdc_distances])
-@pytest.mark.parametrize("rates", [[], [0], [1, -2], [1.5], [True]], ids=str)
+@pytest.mark.parametrize("rates", [[], [0], [1, -2], [1.5], [True], "123", 3, {1: 2}, [[1]]], ids=str)
 def test_rates_that_no_layer_has_are_refused(function, rates):
     with pytest.raises(ValueError, match="rates"):
         function(rates)
@@ -250,3 +324,60 @@ def test_a_convolution_knows_what_it_is_called(kind, spec):
 def test_a_number_out_of_range_is_refused_with_its_name(value):
     with pytest.raises(ValueError, match=f"depth={value!r} must be a whole number"):
         check_whole("depth", value, 1, 3)
+
+
+@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3), np.array(3), torch.tensor(3)], ids=repr)
+def test_a_whole_number_comes_back_as_an_int_whoever_made_it(value):
+    found = check_whole("depth", value, 1)
+    assert (type(found), found) == (int, 3)
+    assert check_pair("size", value, 1) == (3, 3)
+
+
+def test_an_odd_number_is_asked_for_in_words():
+    assert check_whole("kernel_size", 5, 3, odd=True) == 5
+    for value in (1, 4, 3.0):
+        with pytest.raises(
+            ValueError, match=f"kernel_size={value} must be an odd whole number of at least 3"
+        ):
+            check_whole("kernel_size", value, 3, odd=True)
+
+
+@pytest.mark.parametrize("value", [{3: 4, 5: 6}, {3, 4}, "34", [3, 4, 5], np.ones((2, 2)), [[3, 4], [5, 6]]])
+def test_what_is_no_pair_is_refused_with_its_name(value):
+    with pytest.raises(ValueError, match=r"^stride="):
+        check_pair("stride", value, 1)
+
+
+def test_a_choice_is_what_it_is_equal_to():
+    for value in ("same", np.str_("same"), np.array(["same"])[0]):
+        assert type(check_one_of("padding", value, ("same", "valid"))) is str
+    assert type(check_one_of("channels", np.int64(3), (1, 3))) is int
+    assert check_one_of("bias", True, (True, False)) is True
+    assert check_one_of("between", None, (None, 2)) is None
+
+
+@pytest.mark.parametrize(
+    "value", [True, "1", None, [1], {}, np.array([1, 3]), torch.tensor([1, 3])], ids=repr
+)
+def test_what_is_no_choice_is_refused_with_all_choices(value):
+    with pytest.raises(ValueError, match=r"(?s)^channels=.* must be one of: 1, 3$"):
+        check_one_of("channels", value, (1, 3))
+
+
+def test_one_is_not_true():
+    for value in (1, np.int64(0), "True"):
+        with pytest.raises(ValueError, match="must be one of: True, False"):
+            check_one_of("bias", value, (True, False))
+
+
+@pytest.mark.parametrize("values", ["cat", [], {}, {"cat": 1}, 3, None, iter(())], ids=repr)
+def test_what_is_no_sequence_is_refused_with_its_name(values):
+    with pytest.raises(ValueError, match=r"^names=.* must be a sequence of at least one"):
+        check_sequence("names", values)
+
+
+def test_a_sequence_is_of_one_kind():
+    assert check_sequence("names", ("cat", "moon"), str) == ["cat", "moon"]
+    assert check_sequence("numbers", np.array([2, 3])) == [2, 3]
+    with pytest.raises(ValueError, match=r"names\[1\]=2 must be of type str"):
+        check_sequence("names", ["cat", 2], str)

@@ -41,7 +41,6 @@ SPECS = [
 ] + [ConvSpec(3, 5, k, padding="same", dilation=d) for k in (1, 2, 3, 4) for d in (1, 2)]
 
 
-@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize("spec", SPECS, ids=str)
 def test_cost_and_arithmetic_agree(spec):
     found = cost(spec.module(), (spec.in_channels, 9, 11))
@@ -214,6 +213,15 @@ def test_the_table_holds_each_layer_and_the_sum():
     html = found._repr_html_()
     assert html.count("<tr>") == len(lines)
     assert f"<b>{found.macs:,}</b>" in html
+
+
+def test_the_table_shows_a_name_as_it_is_and_not_as_html():
+    module = nn.Module()
+    module.forward = lambda x: getattr(module, "<b>&")(x)
+    module.add_module("<b>&", nn.Conv2d(3, 4, 1))
+    html = cost(module, (3, 8, 8))._repr_html_()
+    assert "<td>&lt;b&gt;&amp;</td>" in html
+    assert "<b>&" not in html
 
 
 def test_a_long_table_is_summed_up_by_kind():

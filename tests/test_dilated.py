@@ -3,7 +3,6 @@
 from functools import partial
 
 import pytest
-import torch
 
 from convlab import photo, show_depth, show_dilation, show_rates
 
@@ -17,9 +16,9 @@ CAT = photo("cat", 33, channels=1)
         (partial(show_depth, depth=-1), "depth=-1 must be"),
         (partial(show_depth, depth=9), "depth=9 must be a whole number from 1 to 8"),
         (partial(show_depth, kernel_size=0), "kernel_size=0 must be"),
-        (partial(show_rates, rates=()), "rates is empty"),
-        (partial(show_rates, rates=(1, 0)), "dilation=0 must be"),
-        (partial(show_dilation, kernel="blurr"), "name='blurr' must be one of"),
+        (partial(show_rates, rates=()), r"rates=\(\) must be"),
+        (partial(show_rates, rates=(1, 0)), "rates=0 must be"),
+        (partial(show_dilation, kernel="blurr"), "kernel='blurr' must be one of"),
         (partial(show_dilation, padding="full"), "padding='full' must be"),
     ],
 )
@@ -28,6 +27,5 @@ def test_what_cannot_be_drawn_is_refused_with_name_and_value(draw, message):
         draw(CAT)
 
 
-def test_a_dilation_is_shown_on_a_grey_photo():
-    with pytest.raises(ValueError, match=r"shape \(1, 3, 9, 9\) must be one grey photo \(1, 1, H, W\)"):
-        show_dilation(torch.zeros(1, 3, 9, 9))
+def test_a_dilation_is_shown_on_the_luma_of_a_colour_photo():
+    assert show_dilation(photo("cat", 33)).alt == show_dilation(CAT).alt

@@ -41,7 +41,7 @@ def test_controls_are_of_the_kind_that_suits_their_choices(explorer):
     [
         ([1, 2, 3, 4, 6, 12], widgets.SelectionSlider),
         ([1, 3, 2, 4, 5], widgets.Dropdown),
-        ([0.5, 1, 2, 3, 4], widgets.Dropdown),
+        ([0.5, 1, 2, 3, 4], widgets.SelectionSlider),
         ({"few": 1, "some": 2, "more": 3, "many": 4, "most": 5}, widgets.Dropdown),
         (range(2), widgets.SelectionSlider),
         ([1, 2, 3, 4], widgets.ToggleButtons),
@@ -70,7 +70,7 @@ def test_controls_start_at_the_defaults_of_the_drawing(explorer):
 def test_moving_a_control_changes_picture_and_sentence(explorer):
     controls, image, caption = parts(explorer)
     picture, sentence = image.value, caption.value
-    controls["dilation"].value = 4
+    controls["dilation"].index = 3
     assert image.value != picture
     assert caption.value != sentence
     assert "span 9×9" in caption.value
@@ -122,11 +122,11 @@ def test_values_that_are_not_offered_are_refused_and_nothing_moves(explorer):
         explorer.set(stride=2)
     assert explorer.values == before
     with pytest.raises(ValueError, match=r"rates=\[\] offers nothing"):
-        Explorer(show_rates, rates=[])
+        Explorer(partial(show_rates, CAT), rates=[])
 
 
 def test_an_error_in_drawing_is_heard():
-    def draw(size=1, figure=None):
+    def draw(size=1):
         if size == 2:
             raise RuntimeError("size 2 is broken")
         return show_depth(photo("moon", 32), depth=size)
@@ -162,7 +162,7 @@ def test_the_kernel_free_form_holds_every_picture_and_links_controls_to_stacks(e
         for name, value in zip(names, values, strict=True):
             control = by_name[name.replace("_", " ")]
             assert ((control, "index"), (stack, "selected_index")) in links
-            stack = stack.children[[v for _, v in control.options].index(value)]
+            stack = stack.children[control.options.index(str(value))]
         return stack.children[1].value
 
     for dilation in (1, 2, 3):
@@ -172,13 +172,11 @@ def test_the_kernel_free_form_holds_every_picture_and_links_controls_to_stacks(e
 
 
 @needs_stack
-def test_the_kernel_free_form_refuses_what_is_too_much_or_not_offered(explorer):
+def test_the_kernel_free_form_refuses_what_is_too_much_or_no_parameter(explorer):
     many = Explorer(partial(show_dilation, CAT), dilation=range(1, 30), kernel=list(KERNELS))
     with pytest.raises(ValueError, match="232 pictures are more than"):
         many.kernel_free()
-    with pytest.raises(ValueError, match=r"dilation=\[9\] must be some of"):
-        explorer.kernel_free(dilation=[9])
-    with pytest.raises(ValueError, match="'stride' is not a control"):
+    with pytest.raises(ValueError, match="'stride' is no parameter of draw"):
         explorer.kernel_free(stride=[1])
 
 

@@ -41,21 +41,17 @@ def stacked_fields(rates):
 
 
 PICTURES = {
-    "photo": lambda figure=None: show_photo(photo("coffee", (40, 60)), figure=figure),
-    "maps": lambda figure=None: show_maps({"photo": CAT, "half": CAT[..., ::2, ::2]}, figure=figure),
-    "kernels": lambda figure=None: show_kernels(kernel("emboss"), (1, 2), figure=figure),
-    "dilation": lambda figure=None: show_dilation(CAT, dilation=3, figure=figure),
-    "rates": lambda figure=None: show_rates(CAT, rates=(1, 2, 9), figure=figure),
-    "depth": lambda figure=None: show_depth(CAT, depth=3, figure=figure),
-    "field": lambda figure=None: show_field(CAT, stacked_fields([2, 2])[-1], figure=figure),
-    "growth": lambda figure=None: show_growth(
-        CAT, dict(enumerate(stacked_fields([1, 2, 4]), 1)), figure=figure
-    ),
-    "cost": lambda figure=None: show_cost(cost(SEPARABLE, (4, 16, 16)), figure=figure),
-    "times": lambda figure=None: show_times(TIMINGS, figure=figure),
-    "costs": lambda figure=None: show_costs(
-        {"a": ConvSpec(3, 4, 3), "b": ConvSpec(3, 4, 1)}, (9, 9), figure=figure
-    ),
+    "photo": lambda: show_photo(photo("coffee", (40, 60))),
+    "maps": lambda: show_maps({"photo": CAT, "half": CAT[..., ::2, ::2]}),
+    "kernels": lambda: show_kernels(kernel("emboss"), (1, 2)),
+    "dilation": lambda: show_dilation(CAT, dilation=3),
+    "rates": lambda: show_rates(CAT, rates=(1, 2, 9)),
+    "depth": lambda: show_depth(CAT, depth=3),
+    "field": lambda: show_field(CAT, stacked_fields([2, 2])[-1]),
+    "growth": lambda: show_growth(CAT, dict(enumerate(stacked_fields([1, 2, 4]), 1))),
+    "cost": lambda: show_cost(cost(SEPARABLE, (4, 16, 16))),
+    "times": lambda: show_times(TIMINGS),
+    "costs": lambda: show_costs({"a": ConvSpec(3, 4, 3), "b": ConvSpec(3, 4, 1)}, (9, 9)),
 }
 
 
@@ -94,6 +90,12 @@ def test_the_footprint_is_drawn_where_the_kernel_looks(dilation, padding):
     np.testing.assert_array_equal(drawn, field.support)
 
 
+def test_a_photo_in_colour_stands_among_maps():
+    axes = axes_of(show_maps({"photo": photo("cat", 20), "half": CAT[..., ::2, ::2]}))
+    assert axes["photo"].images[0].get_array().shape == (20, 20, 3)
+    assert axes["half"].images[0].get_array().shape == (31, 31)
+
+
 def test_gaps_of_a_kernel_are_empty_and_taps_carry_their_weights():
     picture = show_kernels(kernel("Sobel x"), (3,))
     axes = picture.figure.axes[0]
@@ -101,7 +103,7 @@ def test_gaps_of_a_kernel_are_empty_and_taps_carry_their_weights():
     assert cells.shape == (7, 7)
     np.testing.assert_array_equal(cells[::3, ::3], kernel("Sobel x").numpy())
     assert np.isnan(cells).sum() == 49 - 9
-    assert [text.get_text() for text in axes.texts] == ["-1", "0", "1", "-2", "0", "2", "-1", "0", "1"]
+    assert [text.get_text() for text in axes.texts] == ["−1", "0", "1", "−2", "0", "2", "−1", "0", "1"]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ def test_bars_show_weights_and_multiply_adds():
 
 
 def test_what_cannot_be_drawn_is_refused_in_words():
-    with pytest.raises(ValueError, match="1 or 3 channels"):
+    with pytest.raises(ValueError, match="with 1, 3 or 4 channels"):
         show_photo(torch.zeros(1, 2, 9, 9))
     with pytest.raises(ValueError, match="file_format='gif'"):
         PICTURES["photo"]().encode("gif")
@@ -167,9 +169,9 @@ def test_a_line_goes_round_the_half_of_a_dense_field():
     assert not axes_of(show_field(CAT, stacked_fields([4, 4])[-1]))["heat"].collections
 
 
-def test_a_field_is_not_shown_on_a_photo_of_another_size():
-    with pytest.raises(ValueError, match=r"image=\(1, 1, 60, 61\)"):
-        show_field(CAT[..., :60, :], stacked_fields([1])[-1])
+def test_a_field_is_shown_on_a_photo_brought_to_its_size():
+    axes = axes_of(show_field(photo("cat"), stacked_fields([1])[-1]))
+    assert axes["support"].images[0].get_array().shape == (61, 61, 3)
 
 
 def test_a_cost_has_a_bar_for_each_layer_in_the_colour_of_its_kind():
@@ -178,7 +180,7 @@ def test_a_cost_has_a_bar_for_each_layer_in_the_colour_of_its_kind():
     bars = axes_of(picture)["layers"].patches
     assert sum(bar.get_height() for bar in bars) == pytest.approx(100)
     colours = [matplotlib.colors.to_hex(bar.get_facecolor()).upper() for bar in bars]
-    assert colours == [palette.CONVOLUTIONS["depthwise"], palette.CONVOLUTIONS["pointwise"]]
+    assert colours == [palette.of_kind("depthwise"), palette.of_kind("pointwise")]
     assert f"{found.macs:,} multiply-adds (depthwise 52.9%, pointwise 47.1%)" in picture.alt
     names = {text.get_text() for text in axes_of(picture)["shares"].texts}
     assert {"depthwise", "pointwise", "others"} <= names
@@ -198,7 +200,7 @@ def test_times_stand_beside_what_was_promised_but_never_in_the_sentence():
 
 
 def test_the_roof_is_the_lower_of_two_yardsticks():
-    roof = axes_of(show_times(TIMINGS))["roofline"].lines[0]
+    roof = max(axes_of(show_times(TIMINGS))["roofline"].lines, key=lambda line: len(line.get_xdata()))
     timing = TIMINGS["ordinary"]
     for intensity, speed in zip(roof.get_xdata(), roof.get_ydata(), strict=True):
         assert speed == pytest.approx(min(timing.peak, timing.bandwidth * intensity) / 1e9)
@@ -212,14 +214,14 @@ def test_names_of_close_points_stand_apart():
 
 def test_what_multiplies_nothing_has_no_cost_or_time_to_show():
     relu = measure_time({"conv": nn.Conv2d(4, 8, 3), "ReLU": nn.ReLU()}, (4, 8, 8), repeats=3)
-    with pytest.raises(ValueError, match="'ReLU' has no multiply-adds"):
+    with pytest.raises(ValueError, match=r"timings\['ReLU'\] has no multiply-adds"):
         show_times(relu)
     with pytest.raises(ValueError, match="no multiply-adds"):
         show_cost(relu["ReLU"].cost)
 
 
 def test_nothing_is_not_shown():
-    with pytest.raises(ValueError, match="nothing to show"):
+    with pytest.raises(ValueError, match=r"maps=\{\} must be"):
         show_maps({})
     with pytest.raises(ValueError, match=r"fields=\{\}"):
         show_growth(CAT, {})
@@ -241,5 +243,5 @@ def test_a_product_of_maps_has_a_cost_without_weights():
 
 
 def test_one_time_alone_is_not_compared():
-    with pytest.raises(ValueError, match="at least two"):
+    with pytest.raises(ValueError, match=r"timings=.* at least 2"):
         show_times({"ordinary": TIMINGS["ordinary"]})

@@ -109,8 +109,8 @@ def test_make_notebooks_runs_those_that_are_named_alone(project):
         project / "small.ipynb", "from convlab import ConvSpec", "ConvSpec(2, 3, 5).num_weights"
     )
     make(project, "notebooks", "NOTEBOOKS=small.ipynb")
-    _, cell = nbformat.read(small, as_version=4).cells
-    assert cell.execution_count == 2
+    *others, cell = nbformat.read(small, as_version=4).cells
+    assert cell.execution_count == len([other for other in others if other.cell_type == "code"]) + 1 > 1
     assert cell.outputs[0].data["text/plain"] == "150"
     assert {path: path.read_bytes() for path in (project / "notebooks").glob("*.ipynb")} == before
 

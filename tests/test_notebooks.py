@@ -15,7 +15,7 @@ from tools.notebooks import WIDGET_VIEW, clean
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-ALLOWED_TAGS = {"teaches", "nbval-ignore-output"}
+ALLOWED_TAGS = {"install", "teaches", "nbval-ignore-output"}
 MAX_BYTES, MAX_LINES, MAX_LINES_TAUGHT = 1_000_000, 14, 30
 
 
@@ -43,8 +43,13 @@ def _broken_in_cell(cell):
         yield f"tags {sorted(tags - ALLOWED_TAGS)} are not allowed"
     if re.search(r"<(script|iframe)|javascript:", cell.source, flags=re.IGNORECASE):
         yield "must not load or run scripts"
-    if cell.cell_type != "code":
-        return
+    if cell.cell_type == "code":
+        yield from _broken_in_code(cell, tags)
+        for output in cell.outputs:
+            yield from _broken_in_output(output)
+
+
+def _broken_in_code(cell, tags):
     lines, limit = len(cell.source.splitlines()), MAX_LINES_TAUGHT if "teaches" in tags else MAX_LINES
     if lines > limit:
         yield f"{lines} lines, at most {limit}"
@@ -56,11 +61,11 @@ def _broken_in_cell(cell):
         yield "must not import pyplot"
     if re.search(r"[\"'](/|~/|[A-Za-z]:\\)[\w.]", cell.source):
         yield "must not use an absolute path"
-    own = f"https://github.com/{links.current_slug(ROOT)}"  # Colab installs convlab from here
-    if "://" in cell.source.replace(own, ""):
+    if "install" in tags:
+        if cell.source != links.install_cell(links.current_address(ROOT), ROOT):
+            yield "the install cell differs from its template: run `make links`"
+    elif "://" in cell.source:
         yield "must not fetch anything from the network"
-    for output in cell.outputs:
-        yield from _broken_in_output(output)
 
 
 def _broken_in_output(output):
@@ -130,7 +135,7 @@ def counted(path) -> dict[str, int]:
     exercises = next(cell.source for cell in cells if cell.source.startswith("## Try it yourself"))
     return {
         "minutes": int(re.search(r"In about (\d+) minutes", cells[0].source)[1]),
-        "questions": sum(len(re.findall(r"^Question\(", cell.source, re.MULTILINE)) for cell in cells),
+        "questions": sum(len(re.findall(r"^ask\(", cell.source, re.MULTILINE)) for cell in cells),
         "exercises": len(re.findall(r"^\d\. ", exercises, re.MULTILINE)),
     }
 
@@ -164,6 +169,7 @@ BREAKAGES = {
     "pyplot": (_source("import matplotlib.pyplot as plt"), "pyplot"),
     "an absolute path": (_source("open('/data/cat.png')"), "absolute path"),
     "a download": (_source("fetch('https://example.org/x.py')"), "network"),
+    "an install cell of another kind": (lambda nb: nb.cells[2].metadata.update(tags=["install"]), "template"),
     "a script": (lambda nb: nb.cells[0].update(source="# Why?\n<script src='x.js'>"), "scripts"),
     "a widget view": (_output("display_data", data={WIDGET_VIEW: {}}), "widget view"),
     "an error": (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -16,7 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from tools import links
+import convlab
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = {f"convlab.{path.parent.name}" for path in (ROOT / "convlab").glob("*/__init__.py")}
@@ -25,18 +24,20 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 # A module may import from the rows above its own, never from its own row or below; the lessons are equals.
 LAYERS = [
-    {"checks"},
+    {"checks", "kinds"},
     {"arithmetic"},
-    {"images", "kernels", "networks"},
+    {"kernels", "networks"},
+    {"images"},
     {"training"},
     {"measure.running"},
     {"measure.costs", "measure.tracing"},
     {"measure.reach", "measure.timing"},
-    {"pictures.palette"},
+    {"pictures.palette", "pictures.words"},
     {"pictures.page"},
-    {"pictures.charts", "pictures.drawings"},
+    {"pictures.charts", "pictures.draw"},
     {"pictures.figures"},
     {"lessons"},
+    {"explore.choices"},
     {"explore.explorers"},
     {"explore.questions"},
 ]
@@ -113,6 +114,21 @@ def test_imports_run_one_way_only(path):
         assert LAYER_OF[imported] < LAYER_OF[name], f"{name} must not import {imported}"
 
 
+def test_readme_maps_the_package_in_the_order_of_its_imports():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.search(r"^convlab/ .*\n((?: {4}.*\n)*)", readme, flags=re.MULTILINE)[1].splitlines()
+    room, mapped = "", []
+    for row in rows:
+        indent, name = re.match(r" {4}( *)(\S+)", row).groups()
+        room = room if indent else ""
+        if name.endswith("/"):
+            room = f"{name[:-1]}."
+        if name.endswith(".py") or name == "lessons/":
+            mapped.append(unit(f"{room}{name[:-3]}") if name.endswith(".py") else "lessons")
+    assert sorted(mapped) == sorted(LAYER_OF)
+    assert [LAYER_OF[name] for name in mapped] == sorted(LAYER_OF[name] for name in mapped)
+
+
 def test_importing_convlab_loads_nothing_heavy():
     code = "import sys, convlab; print(*sorted({'torch', 'ipywidgets', 'matplotlib'} & set(sys.modules)))"
     assert run_python(code) == ""
@@ -163,10 +179,11 @@ def test_the_benchmark_installs_its_peers_where_no_test_sees_them():
     assert not requirements(("lab", "test")).keys() & set(peers)
 
 
-def test_the_citation_has_the_version_of_the_package():
+def test_package_project_and_citation_agree_on_version_and_name():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["cff-version"] == "1.2.0"
-    assert str(citation["version"]) == PROJECT["version"]
+    assert str(citation["version"]) == PROJECT["version"] == convlab.__version__
+    assert PROJECT["name"] == convlab.__course__
 
 
 def test_ci_tests_both_ends_of_the_promised_versions():
@@ -189,39 +206,6 @@ def test_every_make_target_has_its_line_of_help():
     assert re.findall(r"^([\w-]+):.*## \S", makefile, flags=re.MULTILINE) == phony
 
 
-@pytest.fixture
-def project_copy(tmp_path):
-    shutil.copy(ROOT / "CITATION.cff", tmp_path)
-    slug = links.current_slug(tmp_path)
-    (tmp_path / "notebooks").mkdir()
-    text = (
-        f"https://github.com/{slug} https://mybinder.org/v2/gh/{slug}/HEAD "
-        f"https://colab.research.google.com/github/{slug}/blob/main/a.ipynb https://github.com/{slug}-more"
-    )
-    (tmp_path / "README.md").write_text(text, encoding="utf-8")
-    (tmp_path / "notebooks" / "a.ipynb").write_text(text, encoding="utf-8")
-    return tmp_path
-
-
-def test_links_move_to_another_repository_and_back(project_copy):
-    slug = links.current_slug(project_copy)
-    before = (project_copy / "README.md").read_text(encoding="utf-8")
-    assert len(links.rewrite(project_copy, "someone/their-fork.2")) == 3
-    assert links.current_slug(project_copy) == "someone/their-fork.2"
-    for name in ("README.md", "notebooks/a.ipynb"):
-        text = (project_copy / name).read_text(encoding="utf-8")
-        assert text.count("someone/their-fork.2") == 3
-        assert f"{slug}-more" in text
-    links.rewrite(project_copy, slug)
-    assert (project_copy / "README.md").read_text(encoding="utf-8") == before
-
-
-@pytest.mark.parametrize("wrong", ["", "name", "a/b/c", "https://github.com/a/b", "a b/c", "-a/b"])
-def test_a_malformed_repository_is_refused_with_its_value(project_copy, wrong):
-    with pytest.raises(ValueError, match=re.escape(repr(wrong))):
-        links.rewrite(project_copy, wrong)
-
-
 def test_readme_example_gives_what_its_comment_says():
     block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)[1]
     scope = {}
@@ -231,3 +215,13 @@ def test_readme_example_gives_what_its_comment_says():
     assert repr((field.size, field.start, field.coverage)) == f"({said})"
     said = re.search(r"price\.parameters +# (.*)", block)[1]
     assert repr((scope["price"].macs, scope["price"].parameters)) == said
+
+
+def test_readmes_own_explorer_moves_and_leaves_no_figure_open():
+    block = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)[1]
+    named = block.replace("Explorer(wave", "explorer = Explorer(wave")
+    code = (
+        f"import matplotlib\nmatplotlib.use('agg')\n{named}\n"
+        "print(explorer.set(frequency=3).sentence, len(explorer.picture.encode()) > 1000, plt.get_fignums())"
+    )
+    assert run_python(code) == "frequency: 3. True []"

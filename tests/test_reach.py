@@ -296,8 +296,9 @@ def write_into_a_part(x):
     ],
 )
 def test_what_cannot_be_traced_is_refused_with_the_reason(function, reason):
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(ValueError, match=reason) as caught:
         measure_receptive_field(Lambda(function), (1, 5, 5))
+    assert "does not take" not in str(caught.value)  # the module does: it is we who cannot follow
 
 
 class Functional(nn.Module):
@@ -378,9 +379,9 @@ def test_the_module_is_left_as_it_was(training, frozen):
             "larger input_shape",
         ),
         (nn.Conv2d(1, 1, 3), {"at": (4, 0)}, "at=(4, 0) is not a position of the 4×4 output"),
-        (nn.Conv2d(1, 1, 3), {"at": (0, -1)}, "at=(0, -1)"),
+        (nn.Conv2d(1, 1, 3), {"at": (0, -1)}, "at=-1 must be a whole number of at least 0"),
         (nn.Conv2d(1, 1, 3), {"at": (1, 1, 1)}, "at=(1, 1, 1)"),
-        (nn.Conv2d(1, 2, 3), {"channel": 2}, "channel=2 is not one of the 2 output channels"),
+        (nn.Conv2d(1, 2, 3), {"channel": 2}, "channel=2 must be a whole number from 0 to 1"),
         (nn.Conv2d(1, 2, 3), {"channel": -1}, "channel=-1"),
     ],
     ids=str,
@@ -444,8 +445,8 @@ def test_a_resnet_stage_sees_what_its_longest_path_sees():
         ({"input_shape": (1, 3, 3)}, r"does not take input_shape=\(1, 3, 3\)"),
         ({"input_shape": (2, 9, 9)}, r"does not take input_shape=\(2, 9, 9\)"),
         ({"input_shape": (1, 9, 9), "at": 3}, "at=3"),
-        ({"input_shape": (1, 9, 9), "at": (1.0, 2)}, r"at=\(1.0, 2\)"),
-        ({"input_shape": (1, 9, 9), "at": (True, 1)}, r"at=\(True, 1\)"),
+        ({"input_shape": (1, 9, 9), "at": (1.0, 2)}, r"at=1\.0"),
+        ({"input_shape": (1, 9, 9), "at": (True, 1)}, "at=True"),
         ({"input_shape": (1, 9, 9), "channel": True}, "channel=True"),
     ],
 )

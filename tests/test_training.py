@@ -42,7 +42,7 @@ def test_what_cannot_be_is_refused_with_its_value():
         alternatives(3, 4)
     with pytest.raises(ValueError, match="must give as many channels as it takes"):
         small_network(alternatives(4, 8)["ordinary"], classes=2)
-    with pytest.raises(ValueError, match="must give as many channels as it takes"):
+    with pytest.raises(ValueError, match=r"layer=\(\) must be a sequence of at least one"):
         small_network((), classes=2)
     with pytest.raises(ValueError, match="out_channels='8' must be a whole number"):
         alternatives(4, "8")
@@ -50,7 +50,7 @@ def test_what_cannot_be_is_refused_with_its_value():
         small_network(alternatives(4, 4)["ordinary"], classes=0)
     with pytest.raises(ValueError, match="depth=-1"):
         small_network(alternatives(4, 4)["ordinary"], classes=2, depth=-1)
-    with pytest.raises(ValueError, match="names is empty"):
+    with pytest.raises(ValueError, match=r"names=\[\] must be a sequence"):
         cut_patches([], "train", 1)
     with pytest.raises(ValueError, match="per_photo=0"):
         cut_patches(TEXTURES, "train", 0)
@@ -119,7 +119,7 @@ def test_train_and_test_are_a_patch_apart_and_use_all_of_their_parts(size):
 
 def test_a_flat_patch_stays_finite(monkeypatch):
     monkeypatch.setattr("convlab.training.photo", lambda name, channels: torch.ones(1, 1, 60, 100))
-    assert (cut_patches(["flat"], "train", 2).images == 0).all()
+    assert (cut_patches(["moon"], "train", 2).images == 0).all()
 
 
 def test_another_seed_takes_other_places():

@@ -39,7 +39,7 @@ import torch
 from ipywidgets import SelectionSlider, interact
 
 from convlab.arithmetic import ConvSpec
-from convlab.pictures.drawings import draw_footprint, draw_kernel, draw_map, draw_photo
+from convlab.pictures import draw
 from convlab.kernels import kernel
 
 image, weights = photo("cat", 128, channels=1), kernel("Sobel x", 3)
@@ -51,9 +51,9 @@ def show(dilation):
     spec = ConvSpec(1, 1, 3, dilation=dilation, bias=False)
     output = torch.nn.functional.conv2d(image, weights[None, None], dilation=dilation)
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=size)
-    draw_footprint(draw_photo(left, image), spec, [n // 2 for n in output.shape[-2:]])
-    draw_kernel(middle, weights, dilation)
-    draw_map(right, output, within=image.shape[-2:])
+    draw.footprint(draw.photo(left, image), spec, [n // 2 for n in output.shape[-2:]])
+    draw.kernel(middle, weights, dilation)
+    draw.feature_map(right, output, within=image.shape[-2:])
     plt.show()
 """
 # From the key to the frame that has the new picture, decoded. A picture is new when the visible

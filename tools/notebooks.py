@@ -13,6 +13,10 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools import links  # noqa: E402
+
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 KEPT_CELL_METADATA = ("tags", "slideshow", "jupyter")  # jupyter: a folded cell
 METADATA = {
@@ -60,8 +64,10 @@ def _clean_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def execute(path: Path) -> NotebookNode:
-    """The notebook as a fresh kernel runs it, from top to bottom, in the folder it lies in."""
+    """The notebook, its links written, as a fresh kernel runs it, top to bottom, in the folder it lies in."""
     notebook = nbformat.read(path, as_version=4)
+    links.put_in_lesson(notebook.cells, path.stem, links.current_address(ROOT), ROOT)
+    notebook = nbformat.from_dict(notebook)  # a cell that is new is a plain dict
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None

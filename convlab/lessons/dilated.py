@@ -1,49 +1,28 @@
 """The pictures of lesson 02: kernels with gaps, stacks of them, and what one output then sees."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
+from typing import Any
 
-import torch
-from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import nn
+from torch.nn.functional import conv2d
 
-from convlab.arithmetic import ConvSpec, hdc_distances, receptive_field
-from convlab.checks import check_whole
-from convlab.images import check_photo
-from convlab.kernels import kernel as named_kernel
+from convlab.arithmetic import ConvSpec, hdc_distances, per_axis, receptive_field
+from convlab.checks import check_sequence, check_whole
+from convlab.images import Photo, as_photo
+from convlab.kernels import named_kernel
 from convlab.measure.reach import MeasuredField, measure_receptive_field
-from convlab.pictures import palette
-from convlab.pictures.drawings import (
-    draw_footprint,
-    draw_growth,
-    draw_heat,
-    draw_kernel,
-    draw_map,
-    draw_outline,
-    draw_paths,
-    draw_photo,
-    draw_support,
-    times,
-)
-from convlab.pictures.page import Picture, photo_and_curve, side_by_side
+from convlab.pictures import charts, draw, page, palette, words
 
 
 def show_dilation(
-    image: Tensor,
-    *,
-    dilation: int = 1,
-    kernel_size: int = 3,
-    padding: str = "valid",
-    kernel: str = "Sobel x",
-    figure: Figure | None = None,
-) -> Picture:
+    image: Photo, *, dilation: int = 1, kernel_size: int = 3, padding: str = "valid", kernel: str = "Sobel x"
+) -> page.Picture:
     """Photo with the kernel's footprint, the kernel with its gaps, and the output.
 
     Parameters
     ----------
-    image : Tensor, (1, 1, H, W)
-        A grey photo, larger than the effective kernel.
+    image : photo
+        Larger than the effective kernel; taken in grey.
     dilation, kernel_size, padding
         As in :class:`~convlab.arithmetic.ConvSpec`.
     kernel : str
@@ -52,29 +31,29 @@ def show_dilation(
     Raises
     ------
     ValueError
-        For another or too small an image, an unknown kernel, or a value that no convolution has.
+        For what is no photo or too small a one, an unknown kernel, or a value that no convolution has.
     """
-    check_photo(image, 1)
+    image = as_photo(image, channels=1)
     spec = ConvSpec(1, 1, kernel_size, padding=padding, dilation=dilation, bias=False)
     weights = named_kernel(kernel, kernel_size)
-    size = tuple(image.shape[-2:])
-    middle = tuple(n // 2 for n in spec.output_size(size))
-    output = torch.nn.functional.conv2d(
-        image, weights[None, None], padding=spec.padding, dilation=spec.dilation
-    )
+    size = per_axis(int, image.shape[-2:])
+    made = spec.output_size(size)
+    middle = [n // 2 for n in made]
+    output = conv2d(image, weights[None, None], padding=spec.padding, dilation=spec.dilation)
     ratio = size[1] / size[0]
-    figure, axes = side_by_side(figure, {"photo": ratio, "kernel": 1, "output": ratio})
-    draw_footprint(draw_photo(axes["photo"], image), spec, middle)
-    draw_kernel(axes["kernel"], weights, dilation)
-    draw_map(axes["output"], output, within=size)
-    place = [(whole - part) / 2 + at for whole, part, at in zip(size, output.shape[-2:], middle, strict=True)]
-    axes["output"].plot(*place[::-1], "s", color=palette.OUTPUT, markersize=8, markeredgecolor="white")
-    return Picture(
-        figure,
-        f"{kernel}, {times(spec.kernel_size)} with dilation {dilation}: {spec.num_weights} weights "
-        f"span {times(spec.effective_kernel_size)} pixels; with padding {padding!r}, "
-        f"{times(size)} becomes {times(output.shape[-2:])} at {spec.num_weights} multiply-adds "
-        "per output pixel.",
+    block = page.side_by_side({"photo": ratio, "kernel": 1, "output": ratio})
+    sheet = page.blank(block)
+    draw.footprint(draw.photo(sheet["photo"], image), spec, middle)
+    draw.kernel(sheet["kernel"], weights, dilation)
+    draw.feature_map(sheet["output"], output, within=size)
+    row, column = ((all_of - part) / 2 + at for all_of, part, at in zip(size, made, middle, strict=True))
+    mark = {"color": palette.OUTPUT, "markersize": 8, "markeredgecolor": "white"}
+    sheet["output"].plot(column, row, "s", **mark)
+    return sheet.says(
+        f"{kernel}, {words.size(spec.kernel_size)} with dilation {dilation}: {spec.num_weights} weights "
+        f"span {words.size(spec.effective_kernel_size)} pixels; with padding {padding!r}, "
+        f"{words.size(size)} becomes {words.size(made)} at {spec.num_weights} multiply-adds "
+        "per output pixel."
     )
 
 
@@ -84,26 +63,20 @@ def _stack(rates: Sequence[int], kernel_size: int) -> list[ConvSpec]:
 
 def _averaging(specs: Sequence[ConvSpec]) -> nn.Sequential:
     """The stack with every weight alike, whose gradient counts paths from pixel to output."""
-    layers = nn.Sequential(*(spec.module() for spec in specs)).requires_grad_(False)
+    layers = [spec.module().requires_grad_(False) for spec in specs]
     for layer in layers:
         layer.weight.fill_(1 / layer.weight[0].numel())
-    return layers
+    return nn.Sequential(*layers)
 
 
 def show_rates(
-    image: Tensor,
-    *,
-    rates: Sequence[int] = (1, 2, 5),
-    kernel_size: int = 3,
-    judge: bool = True,
-    figure: Figure | None = None,
-) -> Picture:
+    image: Photo, *, rates: Sequence[int] = (1, 2, 5), kernel_size: int = 3, judge: bool = True
+) -> page.Picture:
     """A stack of dilated layers: its paths, the pixels that one output sees, and how often.
 
     Parameters
     ----------
-    image : Tensor, (1, C, H, W)
-        A photo.
+    image : photo
     rates : sequence of int
         The dilation of each layer.
     kernel_size : int
@@ -117,24 +90,20 @@ def show_rates(
     ValueError
         For no rate, or a value that no convolution has.
     """
+    image = as_photo(image)
+    rates = [check_whole("rates", rate, 1) for rate in check_sequence("rates", rates)]
+    kernel_size = check_whole("kernel_size", kernel_size, 1)
     specs = _stack(rates, kernel_size)
+    if (seen := receptive_field(specs)[-1].size[0]) > min(image.shape[-2:]):
+        raise ValueError(f"rates={rates} see {seen} pixels, more than the image's {min(image.shape[-2:])}")
     field = measure_receptive_field(_averaging(specs), (1, *image.shape[-2:]))
-    figure, axes = side_by_side(figure, {"paths": 1.15, "support": 1, "heat": 1})
-    draw_paths(axes["paths"], rates, kernel_size)
-    draw_support(axes["support"], image, field)
-    draw_heat(axes["heat"], field, "paths to each pixel")
-    sentence = _sentence(field, rates, kernel_size)
-    if judge:
-        sentence += f" {_verdict(field, rates, kernel_size)}"
-    return Picture(figure, sentence)
-
-
-def _sentence(field: MeasuredField, rates: Sequence[int], kernel_size: int) -> str:
-    height, width = field.size
-    return (
-        f"Rates {tuple(rates)}, {kernel_size}×{kernel_size}: one output reaches across {height}×{width} "
-        f"pixels and sees {field.support.sum():,} of {height * width:,} ({field.coverage:.0%})."
-    )
+    sheet = page.blank(page.side_by_side({"paths": 1.15, "support": 1, "heat": 1}))
+    draw.paths(sheet["paths"], rates, kernel_size)
+    draw.support(sheet["support"], image, field)
+    draw.heat(sheet["heat"], field, "paths to each pixel")
+    what = words.seen(field.size, field.support.sum())
+    sentence = f"Rates {tuple(rates)}, {kernel_size}×{kernel_size}: one output {what}."
+    return sheet.says(f"{sentence} {_verdict(field, rates, kernel_size)}" if judge else sentence)
 
 
 def _verdict(field: MeasuredField, rates: Sequence[int], kernel_size: int) -> str:
@@ -153,15 +122,12 @@ def _verdict(field: MeasuredField, rates: Sequence[int], kernel_size: int) -> st
 DEPTHS = 8
 
 
-def show_depth(
-    image: Tensor, *, depth: int = 4, kernel_size: int = 3, figure: Figure | None = None
-) -> Picture:
+def show_depth(image: Photo, *, depth: int = 4, kernel_size: int = 3) -> page.Picture:
     """How far one output sees after `depth` layers, for a constant and for a doubling rate.
 
     Parameters
     ----------
-    image : Tensor, (1, C, H, W)
-        A photo.
+    image : photo
     depth : int
         From 1 to ``DEPTHS``.
     kernel_size : int
@@ -172,31 +138,58 @@ def show_depth(
     ValueError
         For another depth, or a size that no kernel has.
     """
-    check_whole("depth", depth, 1, DEPTHS)
-    families = {
-        "rate 1": [1] * DEPTHS,
-        "rate 2": [2] * DEPTHS,
-        "rates 1, 2, 4 …": [2**layer for layer in range(DEPTHS)],
-    }
-    colours = (palette.CONVOLUTIONS["ordinary"], palette.CONVOLUTIONS["dilated"], "#1F6FA3")
-    sizes = {
-        name: [layer.size[0] for layer in receptive_field(_stack(rates, kernel_size))]
-        for name, rates in families.items()
-    }
+    image = as_photo(image)
+    depth, kernel_size = check_whole("depth", depth, 1, DEPTHS), check_whole("kernel_size", kernel_size, 1)
+    families = {"rate 1": [1] * DEPTHS, "rate 2": [2] * DEPTHS}
+    families["rates 1, 2, 4 …"] = [2**layer for layer in range(DEPTHS)]
+    colours = palette.of_kind("ordinary"), palette.of_kind("dilated"), "#1F6FA3"
+    fields = {name: receptive_field(_stack(rates, kernel_size)) for name, rates in families.items()}
+    sizes = {name: [field.size[0] for field in each] for name, each in fields.items()}
     height, width = image.shape[-2:]
-    figure, axes = photo_and_curve(figure, width / height)
-    photo = draw_photo(
-        axes["photo"], image, f"depth {depth}, kernel {kernel_size}×{kernel_size}", colour=palette.INK
-    )
+    sheet = page.blank(page.beside_a_chart("photo", width / height, "growth"))
+    title = f"depth {depth}, kernel {kernel_size}×{kernel_size}"
+    photo = draw.photo(sheet["photo"], image, title, colour=palette.INK)
     for values, colour in zip(sizes.values(), colours, strict=True):
         side = values[depth - 1]
-        draw_outline(photo, (height - side) / 2, (width - side) / 2, (side, side), colour, zorder=1)
-    draw_growth(axes["growth"], sizes, depth, colours)
+        draw.outline(photo, (height - side) / 2, (width - side) / 2, (side, side), colour, zorder=1)
+    charts.growth(sheet["growth"], sizes, depth, colours)
     reached = "; ".join(f"{name}: {values[depth - 1]}×{values[depth - 1]}" for name, values in sizes.items())
     weights = sum(spec.num_weights for spec in _stack([1] * depth, kernel_size))
-    layers = f"{depth} layer{'s' * (depth > 1)} of {kernel_size}×{kernel_size}"
-    return Picture(
-        figure,
+    layers = f"{words.count(depth, 'layer')} of {kernel_size}×{kernel_size}"
+    return sheet.says(
         f"After {layers}, one output reaches across: {reached} pixels; "
-        f"{weights} weights a channel in each stack.",
+        f"{weights} weights a channel in each stack."
     )
+
+
+# What the questions of this lesson, in dilated.toml, ask for: computed from what each gives.
+
+
+def answer_span(kernel_size: int, dilation: int) -> dict[str, Any]:
+    """The pixels that a kernel with gaps spans."""
+    span = ConvSpec(1, 1, kernel_size, dilation=dilation).effective_kernel_size[0]
+    return {"answer": span, "gaps": kernel_size - 1, "skipped": dilation - 1}
+
+
+def answer_small_input(size: int, kernel_size: int, dilation: int) -> dict[str, Any]:
+    """The side of the output, without padding."""
+    spec = ConvSpec(1, 1, kernel_size, dilation=dilation)
+    return {"answer": spec.output_size(size)[0], "span": spec.effective_kernel_size[0]}
+
+
+def answer_largest_distance(kernel_size: int, rates: Sequence[int]) -> dict[str, Any]:
+    """M₂ of hybrid dilated convolution, and the largest that its rule allows."""
+    return {"answer": hdc_distances(rates)[1], "twice": 2 * rates[1], "allowed": kernel_size}
+
+
+def answer_doubling_rates(depth: int, kernel_size: int) -> dict[str, Any]:
+    """The view of a stack whose rates are 1, 2, 4 …"""
+    rates = [2**layer for layer in range(depth)]
+    view = receptive_field(_stack(rates, kernel_size))[-1].size[0]
+    return {"answer": view, "rates": rates, "last": rates[-1], "total": sum(rates), "added": kernel_size - 1}
+
+
+def answer_with_stride(kernel_size: int, strides: Sequence[int]) -> dict[str, Any]:
+    """The view of a stack with strides."""
+    view = receptive_field(ConvSpec(1, 1, kernel_size, stride=stride) for stride in strides)[-1].size[0]
+    return {"answer": view, "added": kernel_size - 1}

@@ -1,28 +1,23 @@
 """The pictures of lesson 03: channels in groups, who is wired to whom, and what a poke then moves."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from convlab.arithmetic import ConvSpec
-from convlab.checks import check_whole
-from convlab.images import check_photo
-from convlab.kernels import COLOUR_KERNELS
-from convlab.kernels import kernel as named_kernel
-from convlab.pictures import palette
-from convlab.pictures.drawings import draw_bars, times
-from convlab.pictures.page import Picture, blank
+from convlab.arithmetic import ConvSpec, per_axis
+from convlab.checks import check_mapping, check_one_of, check_whole
+from convlab.images import Photo, as_photo, photo
+from convlab.kernels import COLOUR_KERNELS, named_kernel
+from convlab.measure.costs import cost
+from convlab.pictures import charts, draw, page, palette, words
 
 # The channels that a photo is lifted to, four of a kind.
 KINDS = ("colour", "edges", "details")
@@ -49,7 +44,7 @@ def _lifting_weights() -> Tensor:
     return torch.cat([colour_filters, colours[0, :, None, None] * torch.stack(on_luma)[:, None]])
 
 
-def lift(image: Tensor) -> Tensor:
+def lift(image: Photo) -> Tensor:
     """A photo (1, 3, H, W) as twelve channels (1, 12, H, W) made by a fixed convolution.
 
     Channels 0–3 are colours, 4–7 edges of four directions, 8–11 fine and coarse details. Each is
@@ -60,7 +55,7 @@ def lift(image: Tensor) -> Tensor:
     ValueError
         For another image.
     """
-    channels = F.conv2d(F.pad(check_photo(image, 3), (2,) * 4, mode="replicate"), _lifting_weights())
+    channels = F.conv2d(F.pad(as_photo(image, channels=3), (2,) * 4, mode="replicate"), _lifting_weights())
     centred = channels - channels.mean((2, 3), keepdim=True)
     return centred / centred.std((2, 3), keepdim=True).clamp(min=1e-4)
 
@@ -88,27 +83,14 @@ def _wired(groups: int) -> np.ndarray:
     return group[:, None] == group[None, :]
 
 
-def _draw_tiles(ax: Axes, maps: Tensor, colour: str, moved: Sequence[bool] | None = None) -> Axes:
+def _draw_channels(ax: Axes, maps: Tensor, colour: str, moved: np.ndarray | None = None) -> None:
     """Channels (1, 12, H, W) in a row, each to its own scale; those that did not move stay empty."""
-    planes = maps[0].numpy()
-    height, width = planes.shape[1:]
-    row = np.full((height, CHANNELS, width), 255, np.uint8)
-    gap = max(1, width // 24)
-    for channel, plane in enumerate(planes):
-        limit = max(np.quantile(np.abs(plane), 0.98), 1e-9)
-        # 24 greys are as good to the eye as 256 and halve the stored picture.
-        shade = (12 + 11.5 * (plane / limit).clip(-1, 1)).astype(np.uint8) * 11
-        if moved is not None and not moved[channel]:
-            shade = np.full_like(shade, 233)
-        row[:, channel, gap:-gap] = shade[:, gap:-gap]
-    shades = {"cmap": "gray", "vmin": 0, "vmax": 255, "interpolation": "nearest"}
-    ax.imshow(row.reshape(height, -1), extent=(0, CHANNELS, 0, 1), aspect="auto", **shades)
-    ax.set(xlim=(0, CHANNELS), ylim=(0, 1))
-    ax.set_xticks([])
-    ax.set_yticks([])
-    for name, spine in ax.spines.items():
-        spine.set(visible=name in ("top", "bottom"), edgecolor=colour, linewidth=2)
-    return ax
+    shades = maps[0] / maps[0].flatten(1).abs().quantile(0.98, dim=1).clamp(min=1e-9)[:, None, None]
+    # 24 greys are as good to the eye as 256 and halve the stored picture.
+    shades = shades.clamp(-1, 1).mul(12).round() / 12
+    if moved is not None:
+        shades[~torch.from_numpy(moved)] = torch.nan
+    draw.tiles(ax, shades, CHANNELS, "", colour)
 
 
 def _draw_wires(ax: Axes, stages: Sequence[np.ndarray], moved: Sequence[np.ndarray] | None = None) -> Axes:
@@ -119,114 +101,107 @@ def _draw_wires(ax: Axes, stages: Sequence[np.ndarray], moved: Sequence[np.ndarr
     """
     levels = len(stages)
     active = moved or [np.zeros(CHANNELS, bool)] * (levels + 1)
-    faint, strong = [], []
+    wires: dict[bool, list] = {False: [], True: []}
     for stage, (wired, sources) in enumerate(zip(stages, active, strict=False)):
         for output, source in np.argwhere(wired):
             ends = [(source + 0.5, levels - stage), (output + 0.5, levels - stage - 1)]
-            (strong if sources[source] else faint).append(ends)
-    ax.add_collection(LineCollection(faint, colors=palette.MUTED, linewidths=1, alpha=0.55), autolim=False)
-    ax.add_collection(LineCollection(strong, colors=palette.KERNEL, linewidths=2.2, alpha=0.9), autolim=False)
+            wires[bool(sources[source])].append(ends)
+    faint, strong = (palette.MUTED, 1, 0.55), (palette.KERNEL, 2.2, 0.9)
+    for moves, (colour, width, alpha) in ((False, faint), (True, strong)):
+        lines = LineCollection(wires[moves], colors=colour, linewidths=width, alpha=alpha)
+        ax.add_collection(lines, autolim=False)
     x = np.arange(CHANNELS) + 0.5
     for level, on in zip(range(levels, -1, -1), active, strict=True):
         edge = {levels: palette.INPUT, 0: palette.OUTPUT}.get(level, palette.MUTED)
         face = [palette.KERNEL if here else "white" for here in on]
         ax.scatter(x, [level] * CHANNELS, s=19**2, c=face, edgecolors=edge, linewidths=2, zorder=3)
         for channel, here in enumerate(on):
-            style = {"color": "white", "weight": "bold"} if here else {"color": palette.INK}
+            style = {"color": "white", "weight": "bold"} if here else {}
             place = {"ha": "center", "va": "center_baseline", "fontsize": palette.SMALL, "zorder": 4}
-            ax.text(channel + 0.5, level, str(channel), **place, **style)
+            page.write(ax, channel + 0.5, level, str(channel), **place, **style)
     ax.set(xlim=(0, CHANNELS), ylim=(-0.35, levels + 0.35))
     ax.set_axis_off()
     return ax
 
 
-def _label(ax: Axes, text: str, y: float, colour: str = palette.INK) -> None:
+def _label(ax: Axes, text: str, y: float = 0.5, colour: str = palette.INK) -> None:
     """A label to the left of a row, at height `y` of the axes' data."""
-    ax.text(-0.12, y, text, ha="right", va="center", fontsize=palette.LABEL, color=colour, linespacing=1.25)
+    page.write(ax, -0.12, y, text, ha="right", color=colour, linespacing=1.25)
 
 
 def _label_kinds(ax: Axes) -> None:
     for number, kind in enumerate(KINDS):
         first = 4 * number
         text = f"{kind}: {first}–{first + 3}"
-        ax.text(first + 2, 1.1, text, ha="center", va="bottom", fontsize=palette.LABEL, color=palette.INPUT)
+        page.write(ax, first + 2, -0.1, text, ha="center", va="bottom", color=palette.INPUT)
 
 
 def _draw_matrix(ax: Axes, wired: np.ndarray, title: str) -> Axes:
     """Outputs (rows) by inputs (columns): filled where a wire is."""
-    rows, columns = wired.shape
     shades = ListedColormap([palette.EMPTY, palette.KERNEL])
     ax.imshow(wired, cmap=shades, vmin=0, vmax=1, interpolation="nearest", aspect="auto")
-    lines = [[(-0.5, y - 0.5), (columns - 0.5, y - 0.5)] for y in range(1, rows)]
-    lines += [[(x - 0.5, -0.5), (x - 0.5, rows - 0.5)] for x in range(1, columns)]
-    ax.add_collection(LineCollection(lines, colors="white", linewidths=16 / columns), autolim=False)
-    ax.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.set_title(title, fontsize=palette.TITLE, color=palette.INK, pad=7)
-    ax.set_xlabel("input channel →", fontsize=palette.LABEL, labelpad=4, color=palette.INPUT)
-    ax.set_ylabel("← output channel", fontsize=palette.LABEL, labelpad=4, color=palette.OUTPUT)
+    draw.pixel_grid(ax, *wired.shape, colors="white", linewidths=16 / wired.shape[1])
+    page.thin_sides(page.frame(ax, title))
+    ax.set_xlabel("input channel →", fontsize=palette.LABEL, color=palette.INPUT)
+    ax.set_ylabel("← output channel", fontsize=palette.LABEL, color=palette.OUTPUT)
     return ax
 
 
 def _in_groups(groups: int) -> str:
-    return f"{groups} group{'s' * (groups > 1)} of {CHANNELS // groups}"
+    return f"{words.count(groups, 'group')} of {CHANNELS // groups}"
 
 
-def show_groups(image: Tensor, *, groups: int = 3, figure: Figure | None = None) -> Picture:
+def _row(label: str, height: float) -> page.Block:
+    return page.panel(label, WIDTH, height, left=LEFT, above=0.32 if label == "inputs" else 0)
+
+
+def show_groups(image: Photo, *, groups: int = 3) -> page.Picture:
     """Twelve channels of a photo through a 3×3 convolution in groups: maps, wires and cost.
 
     Parameters
     ----------
-    image : Tensor, (1, 3, H, W)
-        A photo; 64×64 is enough.
+    image : photo
+        64×64 is enough; taken in colour.
     groups : int
         Divides 12: 1 is the ordinary convolution, 12 the depthwise one.
 
     Raises
     ------
     ValueError
-        For another image, or a number that doesn't divide 12.
+        For what is no photo, or a number that doesn't divide 12.
     """
-    layer = _layer(groups)
+    groups = check_whole("groups", groups, 1)
+    image, layer = as_photo(image, channels=3), _layer(groups)
     spec = ConvSpec(CHANNELS, CHANNELS, 3, padding="same", groups=groups, bias=False)
     plain = ConvSpec(CHANNELS, CHANNELS, 3, padding="same", bias=False)
-    size, channels, wired = tuple(image.shape[-2:]), lift(image), _wired(groups)
-    boxes = {
-        "inputs": (LEFT, 5.5, WIDTH, TILE),
-        "wires": (LEFT, 3.98, WIDTH, 1.5),
-        "outputs": (LEFT, 3.19, WIDTH, TILE),
-        "matrix": (0.5, 0.35, 2.35, 2.35),
-        "weights": (4.6, 0.35, 2.35, 2.35),
-        "multiply-adds": (7.75, 0.35, 3.15, 2.35),
-    }
-    figure, axes = blank(figure, (11, 6.65), boxes)
-    _draw_tiles(axes["inputs"], channels, palette.INPUT)
-    _draw_tiles(axes["outputs"], layer(channels), palette.OUTPUT)
-    wires = _draw_wires(axes["wires"], [wired])
-    colour = palette.CONVOLUTIONS[spec.kind]
+    size, channels, wired = per_axis(int, image.shape[-2:]), lift(image), _wired(groups)
+    rows = page.down(_row("inputs", TILE), _row("wires", 1.5), _row("outputs", TILE), gap=0.02)
+    below = {"above": 0.5, "below": 0.35}
+    left = page.panel("matrix", 2.35, 2.35, left=0.35, **below)
+    middle = page.panel("weights", 2.5, 2.35, left=1.25, **below)
+    right = page.panel("multiply-adds", 3.3, 2.35, **below)
+    sheet = page.blank(page.down(rows, page.across(left, middle, right, gap=0.45), gap=0))
+    _draw_channels(sheet["inputs"], channels, palette.INPUT)
+    _draw_channels(sheet["outputs"], layer(channels), palette.OUTPUT)
+    wires = _draw_wires(sheet["wires"], [wired])
+    colour = palette.of_kind(spec.kind)
     wires.collections[0].set(color=colour, linewidth=1 + groups / 4, alpha=0.9)
-    _label_kinds(axes["inputs"])
-    _label(axes["inputs"], "input\nchannels", 0.5, palette.INPUT)
-    _label(axes["wires"], f"{_in_groups(groups)},\n{spec.kind}", 0.5)
-    _label(axes["outputs"], "output\nchannels", 0.5, palette.OUTPUT)
-    _draw_matrix(axes["matrix"], wired, f"{wired.sum()} of {wired.size} wires")
-    both, colours = {"ordinary": plain, f"groups={groups}": spec}, [palette.CONVOLUTIONS["ordinary"], colour]
-    weights = {name: one.num_weights for name, one in both.items()}
-    macs = {name: one.macs(size) for name, one in both.items()}
-    draw_bars(axes["weights"], weights, "weights", colours=colours)
-    draw_bars(axes["multiply-adds"], macs, f"multiply-adds on {times(size)}", colours=colours)
-    axes["multiply-adds"].set_yticks([])
+    _label_kinds(sheet["inputs"])
+    _label(sheet["inputs"], "input\nchannels", colour=palette.INPUT)
+    _label(sheet["wires"], f"{_in_groups(groups)},\n{spec.kind}")
+    _label(sheet["outputs"], "output\nchannels", colour=palette.OUTPUT)
+    _draw_matrix(sheet["matrix"], wired, f"{wired.sum()} of {wired.size} wires")
+    both = {plain.kind: plain, f"groups={groups}": spec}
+    charts.costs(sheet["weights"], sheet["multiply-adds"], both, size)
     part = "all" if groups == 1 else f"1/{groups}"
-    return Picture(
-        figure,
+    return sheet.says(
         f"{CHANNELS} channels in {_in_groups(groups)} ({spec.kind}): {wired.sum()} of {wired.size} wires, "
-        f"{spec.num_weights:,} weights and {spec.macs(size):,} multiply-adds on {times(size)} pixels, "
-        f"{part} of the ordinary {plain.num_weights:,} and {plain.macs(size):,}.",
+        f"{spec.num_weights:,} weights and {spec.macs(size):,} multiply-adds on {words.size(size)} pixels, "
+        f"{part} of the ordinary {plain.num_weights:,} and {plain.macs(size):,}."
     )
 
 
-def show_connectivity(matrices: Mapping[str, Tensor], *, figure: Figure | None = None) -> Picture:
+def show_connectivity(matrices: Mapping[str, Tensor]) -> page.Picture:
     """Which output channel reads which input channel, for several layers side by side.
 
     Parameters
@@ -240,28 +215,24 @@ def show_connectivity(matrices: Mapping[str, Tensor], *, figure: Figure | None =
     ValueError
         For no tensor, or one of another shape.
     """
-    if not matrices:
-        raise ValueError("matrices is empty: give at least one")
     wired = {}
-    for title, values in matrices.items():
+    for title, values in check_mapping("matrices", matrices, Tensor).items():
         if values.dim() not in (2, 4):
             shape = tuple(values.shape)
             raise ValueError(f"{title!r} has shape {shape}, not (C_out, C_in) or (C_out, C_in, k, k)")
-        array = values.detach().numpy()
-        wired[title] = array.reshape(*array.shape[:2], -1).any(-1)
-    gap = 0.55
-    each = min(2.9, (10.4 - gap * (len(wired) - 1)) / len(wired))
-    left = (11.4 - len(wired) * (each + gap) + gap) / 2
-    boxes = {title: (left + n * (each + gap), 0.4, each, each) for n, title in enumerate(wired)}
-    figure, axes = blank(figure, (11, each + 0.85), boxes)
+        filled = values.detach() != 0
+        wired[title] = (filled.flatten(2).any(2) if values.dim() == 4 else filled).numpy()
+    each = min(2.9, 10.5 / len(wired) - 0.55)
+    sheet = page.blank(page.panels(wired, each, each, left=0.3, below=0.3))
     for title, matrix in wired.items():
-        _draw_matrix(axes[title], matrix, f"{title}: {matrix.sum():,} of {matrix.size:,}")
+        _draw_matrix(sheet[title], matrix, f"{title}: {matrix.sum():,} of {matrix.size:,}")
     counts = "; ".join(f"{title}, {matrix.sum():,} of {matrix.size:,}" for title, matrix in wired.items())
-    return Picture(figure, f"Connections from input to output channels: {counts}.")
+    return sheet.says(f"Connections from input to output channels: {counts}.")
 
 
 def _stack(groups: int, between: str) -> list[tuple[str, Callable[[Tensor], Tensor], np.ndarray]]:
     """Two layers in groups and what stands between them: name, function and wires of each."""
+    check_one_of("between", between, BETWEEN)
     name = f"3×3,\ngroups={groups}"
     layers = [(name, _layer(groups), _wired(groups)), (name, _layer(groups, seed=1), _wired(groups))]
     if between == "channel shuffle":
@@ -271,27 +242,18 @@ def _stack(groups: int, between: str) -> list[tuple[str, Callable[[Tensor], Tens
     elif between == "1×1 convolution":
         mix = partial(F.conv2d, weight=_kernels(seed=2).sum((2, 3), keepdim=True))
         layers.insert(1, ("1×1,\ngroups=1", mix, _wired(1)))
-    elif between != "nothing":
-        raise ValueError(f"between={between!r} must be one of: {', '.join(BETWEEN)}")
     return layers
 
 
-def show_poke(
-    image: Tensor,
-    *,
-    channel: int = 5,
-    groups: int = 3,
-    between: str = "nothing",
-    figure: Figure | None = None,
-) -> Picture:
+def show_poke(image: Photo, *, channel: int = 5, groups: int = 3, between: str = "nothing") -> page.Picture:
     """One of twelve channels is turned into its negative: which channels move, layer by layer?
 
     Measured: two layers in groups run once on the photo's channels and once on the poked ones.
 
     Parameters
     ----------
-    image : Tensor, (1, 3, H, W)
-        A photo; 64×64 is enough.
+    image : photo
+        64×64 is enough; taken in colour.
     channel : int
         The input channel to change, from 0 to 11.
     groups : int
@@ -302,43 +264,79 @@ def show_poke(
     Raises
     ------
     ValueError
-        For another image, or a value that is not offered.
+        For what is no photo, or a value that is not offered.
     """
-    check_whole("channel", channel, 0, CHANNELS - 1)
+    groups = check_whole("groups", groups, 1)
     stack = _stack(groups, between)
-    before = lift(image)
-    after = before.clone()
-    after[:, channel] *= -1
-    poked, moved = after, [_moved(before, after)]
-    for _, run, _ in stack:
-        before, after = run(before), run(after)
-        moved.append(_moved(before, after))
-    tall = 0.95 * len(stack)
-    boxes = {
-        "inputs": (LEFT, 1.25 + TILE + tall, WIDTH, TILE),
-        "wires": (LEFT, 0.4 + TILE, WIDTH, tall + 0.85),
-        "outputs": (LEFT, 0.3, WIDTH, TILE),
-    }
-    figure, axes = blank(figure, (11, 1.65 + 2 * TILE + tall), boxes)
-    _draw_tiles(axes["inputs"], poked, palette.INPUT)
-    _draw_tiles(axes["outputs"], after - before, palette.OUTPUT, moved[-1])
-    wires = _draw_wires(axes["wires"], [wired for _, _, wired in stack], moved)
-    _label_kinds(axes["inputs"])
-    _label(axes["inputs"], f"input {channel}\nnegated", 0.5, palette.INPUT)
+    states = _poke(image, channel, stack)
+    moved = [_moved(*state) for state in states]
+    before, after = states[-1]
+    wires = _row("wires", 0.95 * len(stack) + 0.85)
+    block = page.down(_row("inputs", TILE), wires, _row("outputs", TILE), gap=0)
+    sheet = page.blank(block, below=0.3)
+    _draw_channels(sheet["inputs"], states[0][1], palette.INPUT)
+    _draw_channels(sheet["outputs"], after - before, palette.OUTPUT, moved[-1])
+    wires = _draw_wires(sheet["wires"], [wired for _, _, wired in stack], moved)
+    _label_kinds(sheet["inputs"])
+    _label(sheet["inputs"], f"input {channel}\nnegated", colour=palette.INPUT)
     for number, (name, _, _) in enumerate(stack):
         _label(wires, name, len(stack) - number - 0.5)
-    _label(axes["outputs"], "change of\noutputs", 0.5, palette.OUTPUT)
-    frame = Rectangle((channel, 0), 1, 1, fill=False, edgecolor=palette.KERNEL, linewidth=5)
-    axes["inputs"].add_patch(frame)
+    _label(sheet["outputs"], "change of\noutputs", colour=palette.OUTPUT)
+    draw.outline(sheet["inputs"], 0.5, channel + 0.5, (1, 1), palette.KERNEL, 5, rim=0)
     reached = ", ".join(map(str, np.flatnonzero(moved[-1])))
-    return Picture(
-        figure,
+    return sheet.says(
         f"Two 3×3 layers in {_in_groups(groups)}, {between} between them: negating input channel {channel} "
         f"moves {moved[1].sum()} of {CHANNELS} channels after the first layer and {moved[-1].sum()} of "
-        f"{CHANNELS} outputs at the end ({reached}).",
+        f"{CHANNELS} outputs at the end ({reached})."
     )
+
+
+def _poke(image: Photo, channel: int, stack: Sequence[tuple]) -> list[tuple[Tensor, Tensor]]:
+    """The channels of a photo, as they are and with one negated, at the start and behind each layer."""
+    before = lift(image)
+    after = before.clone()
+    after[:, check_whole("channel", channel, 0, CHANNELS - 1)] *= -1
+    states = [(before, after)]
+    for _, run, _ in stack:
+        states.append((run(states[-1][0]), run(states[-1][1])))
+    return states
 
 
 def _moved(before: Tensor, after: Tensor) -> np.ndarray:
     """Which channels differ by more than rounding, at any pixel."""
     return ((after - before).abs().amax((0, 2, 3)) > 1e-4).numpy()
+
+
+def answer_one_filter(channels: int, groups: int) -> dict[str, Any]:
+    """The input channels that one filter sees."""
+    return {"answer": ConvSpec(channels, channels, 3, groups=groups).weight_shape[1]}
+
+
+def answer_poke(groups: int, channel: int, between: str) -> dict[str, Any]:
+    """How many outputs move when one input channel is negated, measured on the picture's own two layers."""
+    states = _poke(photo("astronaut", 16), channel, _stack(groups, between))
+    first, last = (np.flatnonzero(_moved(*states[layer])) for layer in (1, -1))
+    shown = {"own": ", ".join(map(str, first[:-1])), "last": first[-1], "moved": len(first)}
+    return shown | {"answer": len(last), "channels": CHANNELS}
+
+
+answer_shuffle = answer_poke
+
+
+def answer_same_money(channels: int, width: int, groups: int, kernel_size: int) -> dict[str, Any]:
+    """The channels of a 3×3 in groups at which a block has nearly the weights of one without groups."""
+
+    def weights(inner: int, groups: int) -> int:
+        ends = ConvSpec(channels, inner, 1).num_weights + ConvSpec(inner, channels, 1).num_weights
+        return ends + ConvSpec(inner, inner, kernel_size, groups=groups).num_weights
+
+    budget, offered = weights(width, 1), range(groups, channels + 1, groups)
+    inner = min(offered, key=lambda inner: abs(weights(inner, groups) - budget))
+    return {"answer": inner, "budget": budget, "each": inner // groups, "weights": weights(inner, groups)}
+
+
+def answer_bytes(channels: int, size: int, kernel_size: int, groups: Sequence[int]) -> dict[str, Any]:
+    """The bytes that a layer in many groups moves, in per cent of those of one in few."""
+    specs = [ConvSpec(channels, channels, kernel_size, padding="same", groups=some) for some in groups]
+    few, many = (cost(spec.module(), (channels, size, size)) for spec in specs)
+    return {"answer": 100 * many.bytes / few.bytes, "macs": 100 * many.macs / few.macs, "few": few}

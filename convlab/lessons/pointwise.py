@@ -1,22 +1,22 @@
 """The pictures of lesson 01: channels mixed at one pixel, what stacking adds, and what a bottleneck saves."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
 from math import sqrt
+from typing import Any
 
 import torch
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn.functional import conv2d
 
 from convlab.arithmetic import ConvSpec
-from convlab.checks import check_pair, check_whole
-from convlab.images import COLOURS, check_photo
+from convlab.checks import check_one_of, check_pair, check_whole
+from convlab.images import COLOURS, Photo, as_photo
 from convlab.kernels import COLOUR_KERNELS
-from convlab.pictures import palette
-from convlab.pictures.drawings import draw_kernel, draw_map, draw_photo, plain, times
-from convlab.pictures.page import Picture, blank
+from convlab.measure.costs import cost as cost_of
+from convlab.measure.reach import measure_receptive_field
+from convlab.networks import resnet50
+from convlab.pictures import draw, page, palette, words
 
 RGB = ("R", "G", "B")
 
@@ -41,7 +41,7 @@ def _principal_components(image: Tensor) -> Tensor:
     return torch.where(rows[:, :1] < 0, -rows, rows).float()
 
 
-def mix_matrix(name: str, image: Tensor) -> Tensor:
+def mix_matrix(name: str, image: Photo) -> Tensor:
     """The named mix of red, green and blue as a matrix of shape (out_channels, 3).
 
     Parameters
@@ -50,18 +50,16 @@ def mix_matrix(name: str, image: Tensor) -> Tensor:
         One of ``MIXES``, which also names the output channels. Luma: ITU-R BT.601. Sepia: W3C,
         Filter Effects Module. Opponent colours: Hurvich and Jameson, 1957. Principal components:
         eigenvectors of the covariance of the photo's own colours.
-    image : Tensor, (1, 3, H, W)
-        The photo; only the principal components depend on it.
+    image : photo
+        Only the principal components depend on it.
 
     Raises
     ------
     ValueError
-        For an unknown name, or an image that is no colour photo.
+        For an unknown name, or what is no photo.
     """
-    check_photo(image, 3)
-    if name not in MIXES:
-        raise ValueError(f"name={name!r} must be one of: {', '.join(MIXES)}")
-    if name == "principal components":
+    image = as_photo(image, channels=3)
+    if check_one_of("name", name, MIXES) == "principal components":
         return _principal_components(image)
     luma, red_green, blue_yellow, _ = torch.tensor(list(COLOUR_KERNELS.values())).split(1)
     rows = {
@@ -73,101 +71,86 @@ def mix_matrix(name: str, image: Tensor) -> Tensor:
     return rows[name]
 
 
-def show_mix(image: Tensor, *, mix: str = "opponent colours", figure: Figure | None = None) -> Picture:
+def show_mix(image: Photo, *, mix: str = "opponent colours") -> page.Picture:
     """A photo, a 1×1 kernel as the matrix that it is, and the maps (or the photo) that come out.
 
     Parameters
     ----------
-    image : Tensor, (1, 3, H, W)
-        A colour photo with values in [0, 1].
+    image : photo
+        Taken in colour.
     mix : str
         One of ``MIXES``.
 
     Raises
     ------
     ValueError
-        For another image, or an unknown mix.
+        For what is no photo, or an unknown mix.
     """
-    weights = mix_matrix(mix, image)
+    image = as_photo(image, channels=3)
+    weights = mix_matrix(check_one_of("mix", mix, MIXES), image)
     outputs = conv2d(image, weights[:, :, None, None])
     names = MIXES[mix]
-    size = times(image.shape[-2:])
-    side, big, left, pitch = 2.4, 5.35, 0.72, 2.6
-    low, high = 0.35, 3.3
-    boxes = {"photo": (left, high, side, side), "matrix": (left, low, side, side)}
-    columns = [left + pitch * column for column in (1, 2, 3)]
-    in_colour = names == RGB
-    if in_colour or len(names) == 1:
-        boxes["output"] = (left + pitch + 1.2, low, big, big)
+    size = words.size(image.shape[-2:])
+    alone = names == RGB or len(names) == 1  # one large picture comes out
+    made = ("output",) if alone else tuple(f"out {name}" for name in names)
+    matrix = page.panel("matrix", 2.4, 2.4, left=0.5, below=0.25)
+    if alone:
+        left = page.down(page.panel("photo", 2.4, 2.4, left=0.5), matrix)
+        block = page.across(left, page.panel("output", 5.35, 5.35), gap=1.2)
     else:
-        boxes |= {colour: (x, high, side, side) for colour, x in zip(COLOURS, columns, strict=True)}
-        boxes |= {f"out {name}": (x, low, side, side) for name, x in zip(names, columns, strict=True)}
-    figure, axes = blank(figure, (11, 6.15), boxes)
-    draw_photo(axes["photo"], image)
-    draw_kernel(axes["matrix"], weights, title=f"1×1 kernel, 3→{len(names)}")
-    axes["matrix"].set_xticks(range(3), RGB, fontsize=palette.LABEL)
-    axes["matrix"].set_yticks(range(len(names)), names, fontsize=palette.LABEL)
-    axes["matrix"].tick_params(length=0)
-    if in_colour:
-        draw_photo(axes["output"], outputs, f"output {size}", colour=palette.OUTPUT)
-    elif len(names) == 1:
-        draw_map(axes["output"], outputs, f"{names[0]}, {size}")
+        above = page.panels(("photo", *COLOURS), 2.4, 2.4, gap=0.2)
+        maps = page.panels(made, 2.4, 2.4, gap=0.2, below=0.25)
+        block = page.down(above, page.across(matrix, maps, gap=0.2))
+    sheet = page.blank(block)
+    draw.photo(sheet["photo"], image)
+    draw.kernel(sheet["matrix"], weights, title=f"1×1 kernel, 3→{len(names)}")
+    page.name_ticks(sheet["matrix"].xaxis, RGB)
+    page.name_ticks(sheet["matrix"].yaxis, names)
+    if names == RGB:
+        draw.photo(sheet["output"], outputs, f"output {size}", colour=palette.OUTPUT)
     else:
-        for channel, colour in enumerate(COLOURS):
-            draw_map(axes[colour], image[:, channel], colour, colour=palette.INPUT)
-        for channel, name in enumerate(names):
-            draw_map(axes[f"out {name}"], outputs[:, channel], name)
-    spread = ", ".join(
-        f"{name} {plain(values.std().item())}" for name, values in zip(names, outputs[0], strict=True)
-    )
-    return Picture(
-        figure,
+        for label, name, values in zip(made, names, outputs[0], strict=True):
+            draw.feature_map(sheet[label], values, f"{name}, {size}" if alone else name)
+    for colour, values in zip(() if alone else COLOURS, image[0], strict=False):
+        draw.feature_map(sheet[colour], values, colour, colour=palette.INPUT)
+    each = zip(names, outputs[0], strict=True)
+    spread = ", ".join(f"{name} {words.number(values.std().item())}" for name, values in each)
+    return sheet.says(
         f"{mix.capitalize()}: a 1×1 kernel of {len(names)}×3 = {weights.numel()} weights makes "
-        f"{len(names)} channel{'s' * (len(names) > 1)} of 3, and {size} stays {size}. "
-        f"Standard deviation of what comes out: {spread}.",
+        f"{words.count(len(names), 'channel')} of 3, and {size} stays {size}. "
+        f"Standard deviation of what comes out: {spread}."
     )
 
 
 def show_weighted_sum(
-    image: Tensor,
-    *,
-    red_percent: int = 100,
-    green_percent: int = -100,
-    blue_percent: int = 0,
-    figure: Figure | None = None,
-) -> Picture:
+    image: Photo, *, red_percent: int = 100, green_percent: int = -100, blue_percent: int = 0
+) -> page.Picture:
     """Red, green and blue of a photo, each times its weight, and their sum: one 1×1 filter.
 
     Parameters
     ----------
-    image : Tensor, (1, 3, H, W)
-        A colour photo with values in [0, 1].
+    image : photo
+        Taken in colour.
     red_percent, green_percent, blue_percent : int
-        The three weights, in hundredths.
+        The three weights, in hundredths, from −1,000 to 1,000.
 
     Raises
     ------
     ValueError
-        For another image.
+        For what is no photo, or another weight.
     """
-    weights = [percent / 100 for percent in (red_percent, green_percent, blue_percent)]
-    output = conv2d(check_photo(image, 3), torch.tensor(weights)[None, :, None, None])
-    side, left, gap = 2.42, 0.1, 0.36
-    places = [left + (side + gap) * column for column in range(4)]
-    boxes = {name: (x, 0.1, side, side) for name, x in zip((*COLOURS, "output"), places, strict=True)}
-    figure, axes = blank(figure, (places[-1] + side + 0.1, side + 0.6), boxes)
-    factors = [f"{weight:g}".replace("-", "−") for weight in weights]
-    terms = [f"{factor} × {colour}" for factor, colour in zip(factors, COLOURS, strict=True)]
-    for channel, (colour, term, sign) in enumerate(zip(COLOURS, terms, "++=", strict=True)):
-        ax = draw_map(axes[colour], image[:, channel], term, colour=palette.INPUT)
-        at = {"x": 1 + gap / 2 / side, "y": 0.5, "transform": ax.transAxes}
-        ax.text(**at, s=sign, fontsize=22, ha="center", va="center")
-    draw_map(axes["output"], output, "output")
-    return Picture(
-        figure,
-        f"The sum of {', '.join(terms)}: the output lies between {plain(output.min().item())} and "
-        f"{plain(output.max().item())}, with mean {plain(output.mean().item())}.",
-    )
+    given = {"red_percent": red_percent, "green_percent": green_percent, "blue_percent": blue_percent}
+    weights = [check_whole(name, percent, -1000, 1000) / 100 for name, percent in given.items()]
+    image = as_photo(image, channels=3)
+    output = conv2d(image, torch.tensor(weights)[None, :, None, None])
+    sheet = page.blank(page.panels((*COLOURS, "output"), 2.4, 2.4, gap=0.36))
+    terms = [f"{words.short(weight)} × {name}" for weight, name in zip(weights, COLOURS, strict=True)]
+    for colour, values, term, sign in zip(COLOURS, image[0], terms, "++=", strict=True):
+        draw.feature_map(sheet[colour], values, term, colour=palette.INPUT)
+        page.sign(sheet[colour], sign, 0.36)
+    draw.feature_map(sheet["output"], output, "output")
+    low, mean, high = (words.number(value.item()) for value in (output.min(), output.mean(), output.max()))
+    return sheet.says(f"The sum of {', '.join(terms)}: the output is between {low} and {high}, mean {mean}.")
 
 
 def best_single_layer(inputs: Tensor, target: Tensor) -> Tensor:
@@ -191,15 +174,13 @@ def best_single_layer(inputs: Tensor, target: Tensor) -> Tensor:
     return (pixels @ weights).T.reshape(target.shape).to(target.dtype)
 
 
-def show_collapse(
-    image: Tensor, *, between: str = "ReLU", middle: int = 8, figure: Figure | None = None
-) -> Picture:
+def show_collapse(image: Photo, *, between: str = "ReLU", middle: int = 8) -> page.Picture:
     """Two stacked 1×1 layers, 3 → middle → 1, beside the best that one 1×1 layer can do instead.
 
     Parameters
     ----------
-    image : Tensor, (1, 3, H, W)
-        A colour photo with values in [0, 1].
+    image : photo
+        Taken in colour.
     between : str
         "nothing" or "ReLU": what stands between the two layers.
     middle : int
@@ -217,10 +198,9 @@ def show_collapse(
     second makes the mean of the target zero. The relative error is the residual's norm over the
     target's.
     """
-    if between not in ("nothing", "ReLU"):
-        raise ValueError(f'between={between!r} must be "nothing" or "ReLU"')
-    check_whole("middle", middle, 1, 64)
-    check_photo(image, 3)
+    check_one_of("between", between, ("nothing", "ReLU"))
+    middle = check_whole("middle", middle, 1, 64)
+    image = as_photo(image, channels=3)
     random = torch.Generator().manual_seed(27)
     first = torch.randn(64, 3, generator=random)[:middle, :, None, None]
     second = torch.randn(1, 64, generator=random)[:, :middle, None, None] / sqrt(middle)
@@ -230,23 +210,16 @@ def show_collapse(
     fit = best_single_layer(image, target)
     residual = target - fit
     error = (residual.norm() / target.norm().clamp(min=1e-3)).item()  # 0 for a photo of one colour
-    side, pitch = 2.55, 2.72
-    names = ("photo", "target", "fit", "residual")
-    boxes = {name: (0.12 + pitch * column, 0.1, side, side) for column, name in enumerate(names)}
-    figure, axes = blank(figure, (0.24 + pitch * 3 + side, side + 0.6), boxes)
-    draw_photo(axes["photo"], image)
-    draw_map(axes["target"], target, "two layers")
-    draw_map(axes["fit"], fit, "best one layer")
-    draw_map(axes["residual"], residual, "what it misses")
-    # The three maps share one scale, or rounding errors would look as large as the photo.
-    limit = max(target.abs().quantile(0.98).item(), 1e-9)
-    for name in names[1:]:
-        axes[name].images[0].set_clim(-limit, limit)
+    sheet = page.blank(page.panels(("photo", "target", "fit", "residual"), 2.5, 2.5, gap=0.17))
+    draw.photo(sheet["photo"], image)
+    limits = draw.symmetric(target, 0.98)  # one scale, or rounding errors would look as large as the photo
+    maps = {"target": ("two layers", target), "fit": ("best one layer", fit)}
+    for label, (title, values) in (maps | {"residual": ("what it misses", residual)}).items():
+        draw.feature_map(sheet[label], values, title, limits=limits)
     relative = "below 0.0001, which is rounding" if error < 1e-4 else f"{error:.2f}"
-    return Picture(
-        figure,
+    return sheet.says(
         f"Two 1×1 layers, 3→{middle}→1, with {between} between, and the best single 1×1 layer in their "
-        f"place: relative error {relative}.",
+        f"place: relative error {relative}."
     )
 
 
@@ -258,6 +231,7 @@ def bottleneck(channels: int, middle: int, kernel_size: int) -> tuple[ConvSpec, 
     ValueError
         For a number that no convolution has.
     """
+    channels, middle = check_whole("channels", channels, 1), check_whole("middle", middle, 1)
     check_whole("kernel_size", kernel_size, 1)
     return (
         ConvSpec(channels, middle, 1, bias=False),
@@ -280,13 +254,8 @@ def _millions(macs: int) -> str:
 
 
 def show_bottleneck(
-    *,
-    middle: int = 64,
-    kernel_size: int = 3,
-    channels: int = 256,
-    input_size: int | tuple[int, int] = 56,
-    figure: Figure | None = None,
-) -> Picture:
+    *, middle: int = 64, kernel_size: int = 3, channels: int = 256, input_size: int | tuple[int, int] = 56
+) -> page.Picture:
     """A bottleneck against the direct convolution: weights and multiply-adds, and where they break even.
 
     Parameters
@@ -304,61 +273,48 @@ def show_bottleneck(
         For a number that no convolution has.
     """
     size = check_pair("input_size", input_size, 1)
-    direct = ConvSpec(channels, channels, kernel_size, padding="same", bias=False)
     layers = bottleneck(channels, middle, kernel_size)
+    direct = ConvSpec(channels, channels, kernel_size, padding="same", bias=False)
     weights = [layer.num_weights for layer in layers]
     macs = sum(layer.macs(size) for layer in layers)
     even = break_even(channels, kernel_size)
-    figure, axes = blank(figure, (11, 4.3), {"bars": (0.15, 0.3, 6.0, 3.55), "curve": (7.1, 0.75, 3.7, 3.1)})
-    k = times(direct.kernel_size)
-    _draw_two_bars(
-        axes["bars"],
-        (
-            (f"direct {k}, {channels}→{channels}", [direct]),
-            (f"bottleneck, {channels}→{middle}→{middle}→{channels}", layers),
-        ),
-        (_millions(direct.macs(size)), _millions(macs)),
-        f"weights, and multiply-adds on {times(size)}",
-    )
-    _draw_break_even(axes["curve"], middle, kernel_size, channels)
+    curve = page.panel("curve", 3.7, 3.1, left=0.5, below=0.55)
+    sheet = page.blank(page.across(page.panel("bars", 6, 3.6), curve, gap=0.4))
+    k = words.size(direct.kernel_size)
+    rows = {
+        f"direct {k}, {channels}→{channels}": ([direct], direct.macs(size)),
+        f"bottleneck, {channels}→{middle}→{middle}→{channels}": (layers, macs),
+    }
+    _draw_two_bars(sheet["bars"], rows, f"weights, and multiply-adds on {words.size(size)}")
+    _draw_break_even(sheet["curve"], middle, kernel_size, channels)
     share = sum(weights) / direct.num_weights
-    return Picture(
-        figure,
+    return sheet.says(
         f"Bottleneck {channels}→{middle}→{middle}→{channels}, {k} in the middle: {sum(weights):,} weights "
-        f"and {_millions(macs)} on {times(size)}, {share:.0%} of the direct {k} with "
+        f"and {_millions(macs)} on {words.size(size)}, {share:.0%} of the direct {k} with "
         f"{direct.num_weights:,} and {_millions(direct.macs(size))}. "
-        f"Break-even is at {even:.1f} channels in the middle.",
+        f"Break-even is at {even:.1f} channels in the middle."
     )
 
 
-def _draw_two_bars(ax: Axes, rows: tuple, costs: tuple[str, str], title: str) -> Axes:
-    """For each row (name, specs) a bar of its weights in pieces, under its name and over its sum."""
-    most = max(sum(spec.num_weights for spec in specs) for _, specs in rows)
-    for place, ((name, specs), cost) in enumerate(zip(rows, costs, strict=True)):
+def _draw_two_bars(ax: Axes, rows: Mapping[str, tuple[Sequence[ConvSpec], int]], title: str) -> None:
+    """For each row (specs, multiply-adds) a bar of its weights in pieces, under its name and over its sum."""
+    most = 0
+    for place, (name, (specs, macs)) in enumerate(rows.items()):
         left = 0
         for spec in specs:
-            kind = "pointwise" if spec.kernel_size == (1, 1) else "ordinary"
-            ax.barh(
-                place,
-                spec.num_weights,
-                0.34,
-                left,
-                color=palette.CONVOLUTIONS[kind],
-                edgecolor="white",
-                linewidth=1,
-            )
+            style = {"color": palette.of_kind(spec.kind), "edgecolor": "white", "linewidth": 1}
+            ax.barh(place, spec.num_weights, 0.34, left, **style)
             left += spec.num_weights
-        parts = " + ".join(f"{times(spec.kernel_size)}: {spec.num_weights:,}" for spec in specs)
-        ax.text(0, place - 0.22, name, fontsize=palette.TITLE, color=palette.INK, va="bottom")
-        below = f"{left:,} weights · {cost}" + f"\n= {parts}" * (len(specs) > 1)
-        ax.text(0, place + 0.22, below, fontsize=palette.LABEL, color=palette.INK, va="top", linespacing=1.4)
-    ax.set(xlim=(0, 1.02 * most), ylim=(1.65, -0.5), xticks=[], yticks=[])
-    ax.set_title(title, fontsize=palette.TITLE, color=palette.INK, pad=7, loc="center")
-    ax.set_axis_off()
-    return ax
+        parts = " + ".join(f"{words.size(spec.kernel_size)}: {spec.num_weights:,}" for spec in specs)
+        page.write(ax, 0, place - 0.22, name, fontsize=palette.TITLE, va="bottom")
+        below = f"{left:,} weights · {_millions(macs)}" + f"\n= {parts}" * (len(specs) > 1)
+        page.write(ax, 0, place + 0.22, below, va="top", linespacing=1.4)
+        most = max(most, left)
+    page.frame(ax, title).set(xlim=(0, 1.02 * most), ylim=(1.65, -0.5))
+    page.thin_sides(ax)
 
 
-def _draw_break_even(ax: Axes, middle: int, kernel_size: int, channels: int) -> Axes:
+def _draw_break_even(ax: Axes, middle: int, kernel_size: int, channels: int) -> None:
     """Weights of a bottleneck, in per cent of the direct convolution's, against its middle width."""
     area = kernel_size**2
 
@@ -368,28 +324,57 @@ def _draw_break_even(ax: Axes, middle: int, kernel_size: int, channels: int) -> 
     widths = [channels * step / 40 for step in range(41)]
     even = break_even(channels, kernel_size)
     top = max(1.1 * share(max(channels, middle)), 145)  # room for the labels above the line at 100 %
-    ax.axhline(100, color=palette.CONVOLUTIONS["ordinary"], linewidth=2, linestyle="--")
+    orange = palette.of_kind("pointwise")
+    ax.axhline(100, color=palette.of_kind("ordinary"), linewidth=2, linestyle="--")
     ax.plot([even, even], [0, 100], color=palette.MUTED, linewidth=1.5, linestyle=":")
-    ax.plot(widths, [share(m) for m in widths], color=palette.CONVOLUTIONS["pointwise"], linewidth=3)
-    ax.plot(
-        middle,
-        share(middle),
-        "o",
-        color=palette.CONVOLUTIONS["pointwise"],
-        markersize=12,
-        markeredgecolor=palette.INK,
-    )
-    ax.plot(even, 100, "D", color="white", markersize=9, markeredgecolor=palette.INK, markeredgewidth=2)
-    ax.text(
-        0.03, 0.96, f"break-even ◇ at {even:.1f}", fontsize=palette.LABEL, va="top", transform=ax.transAxes
-    )
-    ax.text(
-        0.03, 0.86, f"here ● {share(middle):.0f} %", fontsize=palette.LABEL, va="top", transform=ax.transAxes
-    )
+    ax.plot(widths, [share(m) for m in widths], color=orange, linewidth=3)
+    ax.plot(middle, share(middle), "o", color=orange, markersize=12, markeredgecolor=palette.INK)
+    mark = {"color": "white", "markeredgecolor": palette.INK, "markeredgewidth": 2}
+    ax.plot(even, 100, "D", markersize=9, **mark)
+    page.write(ax, 0.03, 0.93, f"break-even ◇ at {even:.1f}", transform=ax.transAxes)
+    page.write(ax, 0.03, 0.83, f"here ● {share(middle):.0f} %", transform=ax.transAxes)
+    page.frame(ax, "% of the direct convolution")
+    page.thin_sides(ax, *ax.spines)
     ax.set(xlim=(0, 1.04 * max(channels, middle)), ylim=(0, top))
-    ax.set_title("% of the direct convolution", fontsize=palette.TITLE, color=palette.INK, pad=7)
-    ticks = [channels * step // 4 for step in range(5)]
-    ax.set_xticks(ticks, map(str, ticks), fontsize=palette.LABEL)
-    ax.set_yticks([0, 50, 100], ["0", "50", "100"], fontsize=palette.LABEL)
+    quarters = [channels * step // 4 for step in range(5)]
+    page.name_ticks(ax.xaxis, quarters, quarters)
+    page.name_ticks(ax.yaxis, (0, 50, 100), (0, 50, 100))
     ax.set_xlabel("channels in the middle", fontsize=palette.LABEL)
-    return ax
+
+
+def answer_one_filter(channels: int) -> dict[str, Any]:
+    """The weights of one 1×1 filter."""
+    return {"answer": ConvSpec(channels, 1, 1).num_weights}
+
+
+def answer_shuffled_pixels(kernel_size: int) -> dict[str, Any]:
+    """Whether pixels may be shuffled, and put back behind a layer: where it sees one of them alone."""
+    seen = measure_receptive_field(ConvSpec(3, 1, kernel_size).module(), (3, 33, 33)).support.sum()
+    return {"answer": "same" if seen == 1 else "noise"}  # as long as one pixel is all that it needs
+
+
+def answer_many_maps(size: int, in_channels: int, out_channels: int) -> dict[str, Any]:
+    """The weights of a 1×1 layer, and the places where they are used."""
+    return {"answer": ConvSpec(in_channels, out_channels, 1).num_weights, "positions": size**2}
+
+
+def answer_two_in_a_row(in_channels: int, middle: int, out_channels: int) -> dict[str, Any]:
+    """The weights of the one matrix that two make."""
+    return {"answer": (torch.ones(out_channels, middle) @ torch.ones(middle, in_channels)).numel()}
+
+
+def answer_bottleneck(channels: int, middle: int, kernel_size: int) -> dict[str, Any]:
+    """The weights of a bottleneck, in per cent of those of the direct convolution."""
+    each = [layer.num_weights for layer in bottleneck(channels, middle, kernel_size)]
+    direct = ConvSpec(channels, channels, kernel_size).num_weights
+    shown = {"each": each, "all": sum(each), "direct": direct, "area": kernel_size**2}
+    return shown | {"answer": 100 * sum(each) / direct}
+
+
+def answer_share(size: int) -> dict[str, Any]:
+    """The part of ResNet-50's multiply-adds that is pointwise, in per cent."""
+    with torch.device("meta"):  # shapes without memory
+        network = resnet50()
+    whole, middle = cost_of(network, (3, size, size)), network.get_submodule("features.2.body.1.0")
+    share = whole.kinds["pointwise"].macs / whole.macs
+    return {"answer": 100 * share, "whole": whole, "middle": middle}

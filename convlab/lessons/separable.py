@@ -1,104 +1,38 @@
 """The pictures of lesson 04: space and channels filtered one after the other, and what that costs."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-from math import cos, pi, sin
+from math import cos, pi, prod, sin
+from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import TwoSlopeNorm
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from convlab.arithmetic import ConvSpec
-from convlab.checks import check_whole
-from convlab.images import COLOURS, check_photo
-from convlab.kernels import COLOUR_KERNELS
-from convlab.kernels import kernel as named_kernel
-from convlab.pictures import palette
-from convlab.pictures.drawings import draw_bars, draw_photo, grey_limits, times
-from convlab.pictures.page import Picture, blank, frame, thin_sides
+from convlab.checks import check_one_of, check_whole
+from convlab.images import COLOURS, Photo, as_photo
+from convlab.kernels import COLOUR_KERNELS, named_kernel
+from convlab.pictures import charts, draw, page, palette, words
 
 POINTWISE_INK = "#9A6700"  # the same orange, dark enough for words
-Box = tuple[float, float, float, float]
-
-
-# Many small panels on one pair of axes, which is a page measured in inches: it draws three times as
-# fast as a pair of axes for each.
-
-
-def _row(count: int, left: float, bottom: float, width: float, height: float) -> list[Box]:
-    return [(left + place * (width + 0.1), bottom, width, height) for place in range(count)]
-
-
-def _write(page: Axes, x: float, y: float, text: str, *, size: int = palette.TITLE, **style: object) -> None:
-    page.text(x, y, text, fontsize=size, **{"ha": "center", "va": "center", "color": palette.INK} | style)
-
-
-def _panel(
-    page: Axes, box: Box, values: Tensor, title: str, colour: str, *, strong: bool = False, **shades: object
-) -> None:
-    left, bottom, width, height = box
-    extent = (left, left + width, bottom, bottom + height)
-    page.imshow(values.numpy(), extent=extent, interpolation="nearest", aspect="auto", **shades)
-    frame = {"fill": False, "edgecolor": colour, "linewidth": 4 if strong else 1.5}
-    page.add_patch(Rectangle((left, bottom), width, height, **frame))
-    style = {"size": palette.LABEL, "color": colour, "weight": "bold" if strong else "normal"}
-    _write(page, left + width / 2, bottom + height + 0.17, title, **style)
-
-
-def _map_panel(
-    page: Axes, box: Box, values: Tensor, title: str, colour: str, *, strong: bool = False
-) -> None:
-    """A feature map in greys, the brightest white."""
-    low, high = grey_limits(values.numpy(), white=0)
-    _panel(page, box, values, title, colour, strong=strong, cmap="gray", vmin=low, vmax=high)
-
-
-def _weights_panel(
-    page: Axes, box: Box, weights: Tensor, title: str, *, limit: float | None = None, numbers: bool = True
-) -> None:
-    """Weights (rows, columns) as colours around a white zero."""
-    limit = limit or max(weights.abs().max().item(), 1e-9)
-    _panel(
-        page, box, weights, title, palette.KERNEL, cmap=palette.DIVERGING, norm=TwoSlopeNorm(0, -limit, limit)
-    )
-    rows, columns = weights.shape
-    left, bottom, width, height = box
-    for (row, column), weight in np.ndenumerate(weights.numpy() if numbers else np.empty((0, 0))):
-        text = f"{weight:.2f}".rstrip("0").rstrip(".").replace("-", "−").replace("0.", ".")
-        place = left + (column + 0.5) * width / columns, bottom + height - (row + 0.5) * height / rows
-        # Both ends of the scale are dark, the purple one sooner.
-        dark = weight > 0.7 * limit or weight < -0.55 * limit
-        _write(
-            page,
-            *place,
-            "0" if text == "−0" else text,
-            size=palette.SMALL,
-            color="white" if dark else palette.INK,
-        )
 
 
 def show_two_steps(
-    image: Tensor,
+    image: Photo,
     *,
     red: str = "Sobel x",
     green: str = "Sobel y",
     blue: str = "Laplacian",
     stride: int = 1,
     output: str = "luma",
-    figure: Figure | None = None,
-) -> Picture:
+) -> page.Picture:
     """A photo through a depthwise and a pointwise convolution, and through the ordinary one that they equal.
 
     Parameters
     ----------
-    image : Tensor, (1, 3, H, W)
-        A colour photo.
+    image : photo
+        Taken in colour.
     red, green, blue : str
         For each channel the depthwise kernel, one of ``convlab.kernels.KERNELS``.
     stride : int
@@ -110,13 +44,13 @@ def show_two_steps(
     Raises
     ------
     ValueError
-        For another image, an unknown kernel or output, or a stride that no convolution has.
+        For what is no photo, an unknown kernel or output, or a stride that no convolution has.
     """
-    check_photo(image, 3)
-    if output not in COLOUR_KERNELS:
-        raise ValueError(f"output={output!r} must be one of: {', '.join(COLOUR_KERNELS)}")
-    chosen, shares = list(COLOUR_KERNELS).index(output), COLOUR_KERNELS[output]
-    depthwise = torch.stack([named_kernel(name) for name in (red, green, blue)])[:, None]
+    image = as_photo(image, channels=3)
+    chosen = list(COLOUR_KERNELS).index(check_one_of("output", output, COLOUR_KERNELS))
+    given = {"red": red, "green": green, "blue": blue}
+    taps = [named_kernel(name, name=colour) for colour, name in given.items()]
+    depthwise = torch.stack(taps)[:, None]
     pointwise = torch.tensor(list(COLOUR_KERNELS.values()))[:, :, None, None]
     ordinary = pointwise * depthwise[:, 0]  # channel by channel the outer product of the two
     spec = ConvSpec(3, 3, 3, stride=stride, padding=1, groups=3, bias=False)
@@ -125,66 +59,76 @@ def show_two_steps(
     again = F.conv2d(image, ordinary, stride=spec.stride, padding=spec.padding)
     apart = (again - outputs).abs().max().item()
 
-    side, high, middle, low = 1.5, 4.4, 2.25, 0.12
-    figure, axes = blank(figure, (11, 6.6), {"page": (0, 0, 11, 6.6)})
-    page = axes["page"]
-    page.set_axis_off()
-    headings = (
-        (high, palette.CONVOLUTIONS["depthwise"], "1  depthwise: one kernel and one map for each channel"),
-        (middle, POINTWISE_INK, "2  pointwise: 4 kernels of 1×1×3 across the maps"),
-        (low, palette.CONVOLUTIONS["ordinary"], f"or at once: an ordinary 3×3×3 kernel for “{output}”"),
-    )
-    for bottom, colour, text in headings:
-        _write(page, 0.2, bottom + side + 0.47, text, color=colour, ha="left", weight="bold")
-
-    photo = image[0].clamp(0, 1).permute(1, 2, 0)
-    _panel(page, (0.2, high, side, side), photo, f"photo {times(photo.shape[:2])}", palette.INPUT)
-    size = times(maps.shape[-2:])
-    kernel_row, map_row = _row(3, 2.0, high, 1.2, side), _row(3, 6.15, high, side, side)
-    for place, colour in enumerate(COLOURS):
-        _weights_panel(page, kernel_row[place], depthwise[place, 0], colour)
-        _map_panel(
-            page, map_row[place], maps[0, place], f"{colour} {size}", palette.CONVOLUTIONS["depthwise"]
-        )
-    _write(page, 1.85, high + side / 2, "∗")
-    _write(page, 5.98, high + side / 2, "=")
-
-    _weights_panel(page, (1.6, middle, 1.9, side), pointwise[:, :, 0, 0], "red   green   blue")
-    frame = {"fill": False, "edgecolor": palette.INK, "linewidth": 3}
-    page.add_patch(Rectangle((1.6, middle + side * (3 - chosen) / 4), 1.9, side / 4, **frame))
-    for place, (name, values) in enumerate(zip(COLOUR_KERNELS, outputs[0], strict=True)):
-        _write(page, 1.5, middle + side * (3.5 - place) / 4, name, size=palette.LABEL, ha="right")
-        box = (4.3 + place * (side + 0.14), middle, side, side)
-        _map_panel(page, box, values, name, palette.OUTPUT, strong=place == chosen)
-
-    limit = ordinary[chosen].abs().max().item()
-    slices = zip(COLOURS, ordinary[chosen], shares, _row(3, 0.2, low, 1.2, side), strict=True)
-    for colour, weights, share, box in slices:
-        title = f"{share:.2g} × {colour}".replace("-", "−")
-        _weights_panel(page, box, weights, title, limit=limit, numbers=False)
-    _write(page, 4.15, low + side / 2, "→")
-    _map_panel(page, (4.3, low, side, side), again[0, chosen], output, palette.OUTPUT, strong=True)
+    sheet = page.blank(_two_steps_block())
     counts = depthwise.numel(), pointwise.numel(), ordinary.numel()
     equal = "the same four maps" if apart < 1e-5 else f"maps up to {apart:.2g} apart"
+    size = words.size(maps.shape[-2:])
+    draw.photo(sheet["photo"], image)
+    limits = draw.symmetric(ordinary[chosen])
+    for place, (colour, share) in enumerate(zip(COLOURS, COLOUR_KERNELS[output], strict=True)):
+        draw.kernel(sheet[f"{colour} kernel"], depthwise[place, 0], title=colour)
+        hue = palette.of_kind("depthwise")
+        _draw_map(sheet[f"{colour} map"], maps[0, place], f"{colour} {size}", hue)
+        title = f"{words.short(share)} × {colour}"
+        weights = ordinary[chosen, place]
+        draw.kernel(sheet[f"{colour} slice"], weights, title=title, limits=limits, numbers=False)
+    draw.kernel(sheet["pointwise"], pointwise[:, :, 0, 0], title="red   green   blue", aspect="auto")
+    page.name_ticks(sheet["pointwise"].yaxis, COLOUR_KERNELS)
+    draw.outline(sheet["pointwise"], chosen, 0, (1, 3), palette.INK, rim=0)
+    for place, name in enumerate(COLOUR_KERNELS):
+        _draw_map(sheet[name], outputs[0, place], name, palette.OUTPUT, strong=place == chosen)
+    _draw_map(sheet["again"], again[0, chosen], output, palette.OUTPUT, strong=True)
+    for name, text, gap in (("photo", "∗", 0.3), ("blue kernel", "=", 0.3), ("blue slice", "→", 0.4)):
+        page.sign(sheet[name], text, gap)
+    headings = {
+        "photo": ("depthwise", "1  depthwise: one kernel and one map for each channel"),
+        "pointwise": ("pointwise", "2  pointwise: 4 kernels of 1×1×3 across the maps"),
+        "red slice": ("ordinary", f"or at once: an ordinary 3×3×3 kernel for “{output}”"),
+    }
+    for name, (kind, text) in headings.items():
+        colour = POINTWISE_INK if kind == "pointwise" else palette.of_kind(kind)
+        y = sheet[name].get_position(original=True).y1 + 0.52 / sheet.figure.get_figheight()
+        style = {"fontsize": palette.TITLE, "weight": "bold", "transform": sheet.figure.transFigure}
+        page.write(sheet[name], 0.02, y, text, color=colour, **style)
     cost = f"ordinary: {counts[2]} weights\nseparable: {counts[0]} + {counts[1]} = {sum(counts[:2])} weights"
-    _write(page, 6.2, low + side / 2, f"{equal}\n{cost}", ha="left", linespacing=1.6)
-    page.set(xlim=(0, 11), ylim=(0, 6.6))
-    return Picture(
-        figure,
-        f"Depthwise kernels {red}, {green} and {blue} at stride {stride} turn {times(image.shape[-2:])} "
+    note = f"{equal}\n{cost}"
+    x = 1 + 0.5 / page.inches(sheet["again"])[0]
+    page.write(sheet["again"], x, 0.5, note, fontsize=palette.TITLE, transform=sheet["again"].transAxes)
+    return sheet.says(
+        f"Depthwise kernels {red}, {green} and {blue} at stride {stride} turn {words.size(image.shape[-2:])} "
         f"pixels in 3 channels into 3 maps of {size}; 4 pointwise kernels turn these into 4. An ordinary "
         f"convolution gives {equal} with {counts[2]} weights instead of {sum(counts[:2])}; its filter "
-        f"“{output}” is {', '.join(f'{share:g}' for share in shares)} times the kernel of red, "
-        "green, blue.",
+        f"“{output}” is {', '.join(map(words.short, COLOUR_KERNELS[output]))} times the kernel of red, "
+        "green, blue."
     )
+
+
+def _two_steps_block() -> page.Block:
+    side, heading = 1.4, 0.72
+    first = (
+        page.panel("photo", side, side, above=heading),
+        page.panels([f"{colour} kernel" for colour in COLOURS], side, side, gap=0.1, above=heading),
+        page.panels([f"{colour} map" for colour in COLOURS], side, side, gap=0.1, above=heading),
+    )
+    table = page.panel("pointwise", 1.9, side, left=1.4, right=0.4, above=heading)
+    outputs = page.panels(COLOUR_KERNELS, side, side, above=heading)
+    slices = page.panels([f"{colour} slice" for colour in COLOURS], side, side, gap=0.1, above=heading)
+    again = page.panel("again", side, side, right=4.2, above=heading)
+    rows = page.across(*first, gap=0.3), page.across(table, outputs), page.across(slices, again, gap=0.4)
+    return page.down(*rows, gap=0)
+
+
+def _draw_map(ax: Axes, values: Tensor, title: str, colour: str, *, strong: bool = False) -> None:
+    """A feature map, the brightest white, in the small frame of one of many."""
+    draw.feature_map(ax, values, " ", limits=draw.grey_limits(values.numpy(), white=0), colour=colour)
+    weight = "bold" if strong else "normal"
+    page.frame(ax, title, colour, size=palette.LABEL, linewidth=4 if strong else 1.5).title.set_weight(weight)
 
 
 OUT_CHANNELS = tuple(2**power for power in range(11))
 
 
-def show_cost_ratio(
-    *, kernel_size: int = 3, out_channels: int = 128, in_channels: int = 64, figure: Figure | None = None
-) -> Picture:
+def show_cost_ratio(*, kernel_size: int = 3, out_channels: int = 128, in_channels: int = 64) -> page.Picture:
     """What a separable convolution costs as a share of the ordinary one, over the output channels.
 
     The point is counted from real layers; the curve behind it is 1 / out_channels + 1 / kernel_size².
@@ -199,8 +143,8 @@ def show_cost_ratio(
     ValueError
         For another size or number of channels.
     """
-    check_whole("kernel_size", kernel_size, 1, 7)
-    check_whole("out_channels", out_channels, 1, OUT_CHANNELS[-1])
+    kernel_size = check_whole("kernel_size", kernel_size, 1, 7)
+    out_channels = check_whole("out_channels", out_channels, 1, OUT_CHANNELS[-1])
     layers = {
         "ordinary": ConvSpec(in_channels, out_channels, kernel_size, bias=False),
         "depthwise": ConvSpec(in_channels, in_channels, kernel_size, groups=in_channels, bias=False),
@@ -211,82 +155,45 @@ def show_cost_ratio(
     separable = counted["depthwise"] + counted["pointwise"]
     ratio = separable / counted["ordinary"]
 
-    boxes = {"curves": (0.75, 0.7, 5.9, 3.7), "weights": (7.95, 1.4, 2.85, 2.2)}
-    figure, axes = blank(figure, (11, 4.85), boxes)
-    _draw_ratios(axes["curves"], kernel_size, out_channels, ratio)
-    title = f"separable: {separable:,} weights"
-    draw_bars(axes["weights"], counted, title, colours=[palette.CONVOLUTIONS[name] for name in counted])
-    return Picture(
-        figure,
+    curves = page.panel("curves", 5.9, 3.7, left=0.55, below=0.6)
+    sheet = page.blank(page.across(curves, page.panel("weights", 2.85, 2.2, left=1.05)))
+    _draw_ratios(sheet["curves"], kernel_size, out_channels, ratio)
+    colours = [palette.of_kind(name) for name in counted]
+    charts.bars(sheet["weights"], counted, f"separable: {separable:,} weights", colours=colours)
+    return sheet.says(
         f"{kernel_size}×{kernel_size} from {in_channels} to {out_channels} channels: {counted['ordinary']:,} "
         f"weights, separable {counted['depthwise']:,} + {counted['pointwise']:,} = {separable:,}, a share of "
         f"{ratio:.3f} (1/{out_channels} + 1/{kernel_size**2}); no number of output channels brings it below "
-        f"1/{kernel_size**2} = {1 / kernel_size**2:.3f}.",
+        f"1/{kernel_size**2} = {1 / kernel_size**2:.3f}."
     )
 
 
 def _draw_ratios(ax: Axes, kernel_size: int, out_channels: int, ratio: float) -> None:
     """The curves of several kernel sizes, the chosen one strong, with its limit and one point on it."""
+    hue, grey = palette.of_kind("depthwise"), palette.of_kind("ordinary")
     places = np.geomspace(1, OUT_CHANNELS[-1], 60)
     for size in sorted({1, 3, 5, 7} | {kernel_size}):
-        chosen = size == kernel_size
-        style = (
-            {"color": palette.CONVOLUTIONS["depthwise"], "linewidth": 4}
-            if chosen
-            else {"color": palette.MUTED, "linewidth": 1.5}
-        )
-        ax.plot(places, 1 / places + 1 / size**2, **style)
-        label = (
-            {"color": palette.CONVOLUTIONS["depthwise"], "weight": "bold"}
-            if chosen
-            else {"color": palette.MUTED}
-        )
-        place = (1800, 1.04 * (1 / places[-1] + 1 / size**2))
-        ax.text(*place, f"{size}×{size}", fontsize=palette.LABEL, ha="right", va="bottom", **label)
-    ax.axhline(1, color=palette.CONVOLUTIONS["ordinary"], linewidth=2)
-    ax.text(
-        400,
-        0.94,
-        "ordinary = 1",
-        fontsize=palette.LABEL,
-        ha="right",
-        va="top",
-        color=palette.CONVOLUTIONS["ordinary"],
-    )
+        strong = size == kernel_size
+        colour = hue if strong else palette.MUTED
+        ax.plot(places, 1 / places + 1 / size**2, color=colour, linewidth=4 if strong else 1.5)
+        style = {"ha": "right", "va": "bottom", "color": colour, "weight": "bold" if strong else "normal"}
+        page.write(ax, 1800, 1.04 * (1 / places[-1] + 1 / size**2), f"{size}×{size}", **style)
+    ax.axhline(1, color=grey, linewidth=2)
+    page.write(ax, 400, 0.94, "ordinary = 1", ha="right", va="top", color=grey)
     left = 1 if kernel_size > 1 else 2.5  # where no other curve passes
-    style = {"fontsize": palette.LABEL, "color": palette.CONVOLUTIONS["depthwise"], "weight": "bold"}
     limit = f"limit 1/{kernel_size**2} = {1 / kernel_size**2:.3g}"
-    ax.text(left, 0.94 / kernel_size**2, limit, va="top", **style)
-    ax.axhline(
-        1 / kernel_size**2, color=palette.CONVOLUTIONS["depthwise"], linewidth=1.5, linestyle=(0, (4, 3))
-    )
-    ax.plot(
-        out_channels,
-        ratio,
-        "o",
-        color=palette.OUTPUT,
-        markersize=14,
-        markeredgecolor="white",
-        markeredgewidth=2,
-    )
+    page.write(ax, left, 0.94 / kernel_size**2, limit, va="top", color=hue, weight="bold")
+    ax.axhline(1 / kernel_size**2, color=hue, linewidth=1.5, linestyle=(0, (4, 3)))
+    mark = {"color": palette.OUTPUT, "markeredgecolor": "white", "markeredgewidth": 2}
+    ax.plot(out_channels, ratio, "o", markersize=14, **mark)
+    page.frame(ax, f"share of the ordinary cost: {ratio:.3f}")
     ax.set(xscale="log", yscale="log", xlim=(0.85, 2000), ylim=(0.011, 2.9))
-    ax.set_title(f"share of the ordinary cost: {ratio:.3f}", fontsize=palette.TITLE, color=palette.INK)
-    ax.set_xticks(OUT_CHANNELS[::2], map(str, OUT_CHANNELS[::2]), fontsize=palette.LABEL)
+    page.name_ticks(ax.xaxis, OUT_CHANNELS[::2], OUT_CHANNELS[::2])
     shares = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
-    ax.set_yticks(shares, map(str, shares), fontsize=palette.LABEL)
+    page.name_ticks(ax.yaxis, shares, shares)
     ax.minorticks_off()
     ax.set_xlabel("output channels", fontsize=palette.LABEL, labelpad=2)
-    thin_sides(ax)
-
-
-SMALLER = {"size": palette.LABEL, "pad": 5, "linewidth": 1.5}  # the frames of many panels
-FILTERS = (
-    "one edge, four colours",
-    "sharpen, four strengths",
-    "edge at four angles",
-    "four different jobs",
-    "random",
-)
+    page.thin_sides(ax, *ax.spines)
 
 
 def _filters() -> dict[str, Tensor]:
@@ -299,144 +206,124 @@ def _filters() -> dict[str, Tensor]:
     slope = named_kernel("emboss") - named_kernel("identity")
     jobs = mixes[[0, 0, 1, 2]] * torch.stack([across, down, named_kernel("Laplacian"), slope])[:, None]
     grey = torch.full((1, 3, 1, 1), 1 / 3)
-    kernels = (
-        mixes * across,
-        grey * sharper[:, None],
-        grey * turned[:, None],
-        jobs / jobs.flatten(1).norm(dim=1)[:, None, None, None],
-        torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0)),
-    )
-    return dict(zip(FILTERS, kernels, strict=True))
+    return {
+        "one edge, four colours": mixes * across,
+        "sharpen, four strengths": grey * sharper[:, None],
+        "edge at four angles": grey * turned[:, None],
+        "four different jobs": jobs / jobs.flatten(1).norm(dim=1)[:, None, None, None],
+        "random": torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0)),
+    }
 
 
-def _best_fit(weights: Tensor, multiplier: int) -> tuple[Tensor, Tensor]:
-    """Depthwise (C·m, 1, k, k) and pointwise (C_out, C·m, 1, 1) whose merged kernel is nearest to `weights`.
+def _nearest(weights: Tensor, multiplier: int) -> Tensor:
+    """The kernel of the separable convolution, with this depth multiplier, that is nearest to `weights`.
 
     For each input channel, the m largest parts of the singular value decomposition of its filters,
-    written as a matrix (C_out, k·k): nearest in the sum of squares (Eckart and Young, 1936).
+    written as a matrix (C_out, k·k): nearest in the sum of squares (Eckart and Young, 1936). The
+    right halves are the depthwise kernels, the left ones the 1×1.
     """
-    filters, channels, k, _ = weights.shape
-    left, sizes, right = torch.linalg.svd(weights.transpose(0, 1).reshape(channels, filters, k * k))
-    depthwise = right[:, :multiplier].reshape(channels * multiplier, 1, k, k)
-    pointwise = left[:, :, :multiplier] * sizes[:, None, :multiplier]
-    return depthwise, pointwise.transpose(0, 1).reshape(filters, channels * multiplier, 1, 1)
-
-
-def _merge(depthwise: Tensor, pointwise: Tensor) -> Tensor:
-    """The ordinary kernel (C_out, 3, k, k) of depthwise (3·m, 1, k, k), then pointwise (C_out, 3·m, 1, 1).
-
-    Channel by channel the outer product of the 1×1 and the depthwise kernels, summed over the m of it.
-    """
-    filters, maps = pointwise.shape[:2]
-    channels = len(COLOURS)
-    weights = pointwise.reshape(filters, channels, maps // channels)
-    kernels = depthwise.reshape(channels, maps // channels, *depthwise.shape[2:])
-    return torch.einsum("ocm,cmij->ocij", weights, kernels)
+    left, sizes, right = torch.linalg.svd(weights.transpose(0, 1).flatten(2), full_matrices=False)
+    largest = left[..., :multiplier] * sizes[:, None, :multiplier] @ right[:, :multiplier]
+    return largest.unflatten(2, weights.shape[2:]).transpose(0, 1)
 
 
 def show_separable_fit(
-    image: Tensor,
-    *,
-    kernels: str = "edge at four angles",
-    depth_multiplier: int = 1,
-    output: int = 1,
-    figure: Figure | None = None,
-) -> Picture:
+    image: Photo, *, kernels: str = "edge at four angles", depth_multiplier: int = 1, output: int = 0
+) -> page.Picture:
     """Four ordinary filters, the separable convolution that comes nearest, and what it gets wrong.
 
     Parameters
     ----------
-    image : Tensor, (1, 3, H, W)
-        A colour photo.
+    image : photo
+        Taken in colour.
     kernels : str
-        Which four filters: one of ``FILTERS``.
+        Which four filters: one of those of lesson 04.
     depth_multiplier : int
         Depthwise kernels for each channel, from 1 to 4.
     output : int
-        Which of the four output maps to show, from 1 to 4.
+        Which of the four output maps to show, from 0 to 3.
 
     Raises
     ------
     ValueError
-        For another image, or a value that is not offered.
+        For what is no photo, or a value that is not offered.
     """
-    if kernels not in FILTERS:
-        raise ValueError(f"kernels={kernels!r} must be one of: {', '.join(FILTERS)}")
-    check_whole("depth_multiplier", depth_multiplier, 1, 4)
-    check_whole("output", output, 1, 4)
-    check_photo(image, 3)
-    wanted = _filters()[kernels]
-    parts = [_best_fit(wanted, multiplier) for multiplier in (1, 2, 3, 4)]
-    costs = [depthwise.numel() + pointwise.numel() for depthwise, pointwise in parts]
-    fits = [_merge(*pair) for pair in parts]
+    sets = _filters()
+    wanted = sets[check_one_of("kernels", kernels, sets)]
+    chosen = check_whole("depth_multiplier", depth_multiplier, 1, 4) - 1
+    output = check_whole("output", output, 0, 3)
+    image = as_photo(image, channels=3)
+    if min(image.shape[-2:]) < 3:
+        raise ValueError(f"image of {words.size(image.shape[-2:])} pixels has no room for a 3×3 kernel")
+    filters, channels, *size = wanted.shape
+    fits = [_nearest(wanted, multiplier) for multiplier in (1, 2, 3, 4)]
+    costs = [multiplier * channels * (prod(size) + filters) for multiplier in (1, 2, 3, 4)]
     errors = [((fit - wanted).norm() / wanted.norm()).item() for fit in fits]
-    nearest, error, cost = (each[depth_multiplier - 1] for each in (fits, errors, costs))
-    outputs = F.conv2d(image, torch.stack([wanted[output - 1], nearest[output - 1]]))[0]
+    nearest, error, cost = fits[chosen], errors[chosen], costs[chosen]
+    outputs = F.conv2d(image, torch.stack([wanted[output], nearest[output]]))[0]
     missed = outputs[0] - outputs[1]
     map_error = (missed.norm() / outputs[0].norm().clamp(min=1e-2)).item()
 
-    kernel_side, map_side = 2.4, 2.45
-    bottom = 0.1 + map_side + 0.62
-    names, shown = ("wanted", "nearest", "difference"), ("photo", "wanted map", "nearest map", "missed")
-    boxes = {name: (0.5 + 2.2 * place, bottom, 1.8, kernel_side) for place, name in enumerate(names)}
-    boxes["errors"] = (8.3, bottom, 2.5, kernel_side)
-    boxes |= {
-        name: (0.4 + place * (map_side + 0.1), 0.1, map_side, map_side) for place, name in enumerate(shown)
-    }
-    figure, axes = blank(figure, (11, bottom + kernel_side + 0.4), boxes)
-
-    titles = ("ordinary kernels", "nearest separable", "difference")
-    for name, title, weights in zip(names, titles, (wanted, nearest, wanted - nearest), strict=True):
-        _draw_filters(axes[name], weights, title, wanted.abs().max().item(), output)
-    _draw_errors(axes["errors"], errors, costs, depth_multiplier, wanted.numel())
-
-    draw_photo(axes["photo"], image)
-    bound = max(float(np.quantile(outputs[0].abs().numpy(), 0.99)), 1e-9)
-    greys = {"cmap": "gray", "vmin": -bound, "vmax": bound, "interpolation": "nearest", "aspect": "auto"}
-    titles = (f"output {output}, ordinary", "separable", f"difference: {map_error:.0%}")
-    for name, title, values in zip(shown[1:], titles, (*outputs, missed), strict=True):
-        axes[name].imshow(values.numpy(), **greys)
-        frame(axes[name], title, palette.OUTPUT, **SMALLER)
-    return Picture(
-        figure,
+    shown = {"wanted": wanted, "nearest": nearest, "difference": wanted - nearest}
+    tables = page.panels(shown, 1.8, 2.4, gap=0.1, left=0.3, below=0.25)
+    bars = page.panel("errors", 2.4, 2.4, left=1.6, below=0.25)
+    maps = page.panels(("photo", "wanted map", "nearest map", "missed"), 2.4, 2.4)
+    sheet = page.blank(page.down(page.across(tables, bars), maps, gap=0))
+    titles = "ordinary kernels", "nearest separable", "difference"
+    for (name, weights), title in zip(shown.items(), titles, strict=True):
+        _draw_filters(sheet[name], weights, title, wanted, output)
+    names = [f"×{multiplier}: {cost} weights" for multiplier, cost in enumerate(costs, start=1)]
+    strong, weak = palette.of_kind("depthwise"), "#C9BEDD"
+    colours = [strong if place == chosen else weak for place in range(4)]
+    title, values = f"error (ordinary: {wanted.numel()} weights)", dict(zip(names, errors, strict=True))
+    charts.bars(sheet["errors"], values, title, colours=colours, form="{:.0%}".format, size=palette.LABEL)
+    sheet["errors"].set_xlim(0, 1.2)
+    draw.photo(sheet["photo"], image)
+    limits = draw.symmetric(outputs[0], 0.99)
+    draw.feature_map(sheet["wanted map"], outputs[0], f"output {output}, ordinary", limits=limits)
+    draw.feature_map(sheet["nearest map"], outputs[1], "separable", limits=limits)
+    draw.feature_map(sheet["missed"], missed, f"difference: {map_error:.0%}", limits=limits)
+    return sheet.says(
         f"Four filters, “{kernels}”: {wanted.numel()} weights. The nearest separable convolution with depth "
         f"multiplier {depth_multiplier} has {cost} and misses their kernels by {error:.0%}, output {output} "
-        f"on this photo by {map_error:.0%}.",
+        f"on this photo by {map_error:.0%}."
     )
 
 
-def _draw_filters(ax: Axes, weights: Tensor, title: str, limit: float, chosen: int) -> None:
+def _draw_filters(ax: Axes, weights: Tensor, title: str, scale: Tensor, chosen: int) -> None:
     """Filters (rows) on the red, green and blue channel (columns), the chosen one in a frame."""
-    large = weights.repeat_interleave(5, 2).repeat_interleave(5, 3)
-    with_seams = F.pad(large, (0, 1, 0, 1), value=torch.nan)
-    plane = with_seams.transpose(1, 2).flatten(0, 1).flatten(1)[:-1, :-1].numpy()
-    ax.set_facecolor(palette.MUTED)
-    shades = {"cmap": palette.DIVERGING, "norm": TwoSlopeNorm(0, -limit, limit)}
-    ax.imshow(plane, interpolation="nearest", aspect="auto", **shades)
-    height, width = plane.shape
-    ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-    frame(ax, title, palette.KERNEL, **SMALLER)
-    step = (height + 1) / len(weights)
-    ax.set_yticks([step * (place + 0.5) - 1 for place in range(4)], range(1, 5), fontsize=palette.LABEL)
-    ax.set_xticks([step * (place + 0.5) - 1 for place in range(3)], COLOURS, fontsize=palette.SMALL)
-    ax.tick_params(length=0, pad=5)
-    style = {"fill": False, "edgecolor": palette.INK, "linewidth": 3, "clip_on": False}
-    ax.add_patch(Rectangle((-1, step * (chosen - 1) - 1), width + 1, step, **style))
+    maps, limits = weights.flatten(0, 1), draw.symmetric(scale)
+    draw.tiles(ax, maps, len(COLOURS), title, palette.KERNEL, limits=limits, cmap=palette.DIVERGING)
+    page.frame(ax, title, palette.KERNEL, size=palette.LABEL, linewidth=1.5)
+    page.name_ticks(ax.yaxis, range(4), np.arange(4) + 0.5)
+    page.name_ticks(ax.xaxis, COLOURS, np.arange(3) + 0.5, labelsize=palette.SMALL)
+    draw.outline(ax, chosen + 0.5, 0.5, (1, len(COLOURS)), palette.INK, rim=0)
 
 
-def _draw_errors(ax: Axes, errors: Sequence[float], costs: Sequence[int], chosen: int, ordinary: int) -> None:
-    """The error left at each depth multiplier, and what it costs, as bars."""
-    colours = [
-        palette.CONVOLUTIONS["depthwise"] if multiplier == chosen else "#C9BEDD"
-        for multiplier in range(1, len(errors) + 1)
-    ]
-    ax.barh(range(len(errors)), errors, color=colours, height=0.6)
-    for place, error in enumerate(errors):
-        ax.text(error + 0.02, place, f"{error:.0%}", va="center", fontsize=palette.LABEL, color=palette.INK)
-    ax.set(xlim=(0, 1.1), ylim=(len(errors) - 0.5, -0.5))
-    names = [f"×{multiplier}: {cost} weights" for multiplier, cost in enumerate(costs, start=1)]
-    frame(ax, f"error (ordinary: {ordinary} weights)", **SMALLER)
-    ax.set_yticks(range(len(names)), names, fontsize=palette.SMALL)
-    ax.tick_params(length=0)
-    for side in ("top", "right", "bottom"):
-        ax.spines[side].set_visible(False)
+def answer_maps(channels: int, kernel_size: int) -> dict[str, Any]:
+    """The maps that a depthwise layer makes."""
+    return {"answer": ConvSpec(channels, channels, kernel_size, groups=channels).weight_shape[0]}
+
+
+def answer_parameters(in_channels: int, out_channels: int, kernel_size: int, bias: bool) -> dict[str, Any]:
+    """The parameters of depthwise and pointwise together, and of the ordinary layer."""
+    depthwise = ConvSpec(in_channels, in_channels, kernel_size, groups=in_channels, bias=bias).num_parameters
+    pointwise = ConvSpec(in_channels, out_channels, 1, bias=bias).num_parameters
+    ordinary = ConvSpec(in_channels, out_channels, kernel_size, bias=bias).num_parameters
+    shown = {"depthwise": depthwise, "pointwise": pointwise, "ordinary": ordinary, "area": kernel_size**2}
+    return shown | {"answer": depthwise + pointwise}
+
+
+answer_weights = answer_parameters  # without biases
+
+
+def answer_limit(kernel_size: int) -> dict[str, Any]:
+    """How many times cheaper than ordinary separable is at a great many output channels."""
+    many = answer_parameters(1, 10**9, kernel_size, bias=False)
+    return {"answer": round(many["ordinary"] / many["answer"])}
+
+
+def answer_four_angles(kernels: str) -> dict[str, Any]:
+    """The rank of the filters of one channel: as many depthwise kernels make them exactly."""
+    on_red = _filters()[kernels][:, 0].flatten(1)
+    return {"answer": torch.linalg.matrix_rank(on_red).item(), "angles": len(on_red)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 
 import torch
 from torch import Tensor, nn
@@ -83,18 +84,16 @@ class Cost:
         return {kind: _part(layer for layer in self.layers if layer.kind == kind) for kind in kinds}
 
     def _rows(self) -> list[tuple[str, ...]]:
-        multiplying = [layer for layer in self.layers if layer.macs]
+        counted = [layer for layer in self.layers if layer.macs]
         rest = _part(layer for layer in self.layers if not layer.macs)
-        if len(multiplying) > MOST_ROWS:
+        parts: list[tuple[str, str, str, Cost | LayerCost]]
+        if len(counted) > MOST_ROWS:
             parts = [(f"{len(part.layers)} layers", kind, "", part) for kind, part in self.kinds.items()]
         else:
-            parts = [
-                (layer.name, layer.kind, "×".join(map(str, layer.output_shape[1:])), layer)
-                for layer in multiplying
-            ]
+            parts = [(one.name, one.kind, "×".join(map(str, one.output_shape[1:])), one) for one in counted]
         parts += [(f"{len(rest.layers)} others", "", "", rest)] if rest.layers else []
         numbers = ("parameters", "weights", "macs", "bytes")
-        rows = [("layer", "kind", "output", *numbers)]
+        rows: list[tuple[str, ...]] = [("layer", "kind", "output", *numbers)]
         for *texts, part in (*parts, ("in all", "", "", self)):
             rows.append((*texts, *(f"{getattr(part, number):,}" for number in numbers)))
         return rows
@@ -102,16 +101,12 @@ class Cost:
     def __repr__(self) -> str:
         rows = self._rows()
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = (
-            [cell.ljust(n) for cell, n in zip(row[:2], widths[:2], strict=True)]
-            + [cell.rjust(n) for cell, n in zip(row[2:], widths[2:], strict=True)]
-            for row in rows
-        )
-        return "\n".join("  ".join(line) for line in lines)
+        columns = [f"{{:{side}{width}}}" for side, width in zip("<<>>>>>", widths, strict=True)]
+        return "\n".join("  ".join(columns).format(*row) for row in rows)
 
     def _repr_html_(self) -> str:
         head, *body = self._rows()
-        cells = ["".join(f"<td>{cell}</td>" for cell in row) for row in body]
+        cells = ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in body]
         cells[-1] = cells[-1].replace("<td>", "<td><b>").replace("</td>", "</b></td>")
         rows = "".join(f"<tr>{row}</tr>" for row in cells)
         names = "".join(f"<th>{name}</th>" for name in head)
@@ -208,8 +203,9 @@ class _Meter(Watcher):
         output = _without_arithmetic(func, args, kwargs)
         inputs, outputs = tensors_in((args, kwargs)), tensors_in(output)
         parameters = [self._parameter_of.get(id(tensor)) for tensor in inputs]
-        if parameters and all(p is not None and p is parameters[0] for p in parameters):
-            self._parameter_of |= dict.fromkeys(map(id, outputs), parameters[0])
+        first = parameters[0] if parameters else None
+        if first is not None and all(parameter is first for parameter in parameters):
+            self._parameter_of |= dict.fromkeys(map(id, outputs), first)
             self._kept += outputs
         if not func.is_view and outputs and any(tensor.dim() for tensor in inputs):
             flops = _FLOPS.get(func.overloadpacket, lambda *_, **__: 0)
@@ -243,10 +239,7 @@ def _kind(name: str, args: tuple) -> str:
         if transposed:
             return "transposed"
         if weight.dim() == 4:
-            channels, filters = image.shape[1], weight.shape[0]
-            spec = ConvSpec(
-                channels, filters, tuple(weight.shape[2:]), dilation=tuple(dilation), groups=groups
-            )
+            spec = ConvSpec(image.shape[1], len(weight), weight.shape[2:], dilation=dilation, groups=groups)
             return spec.kind
     if name in ("addmm", "mm"):
         return "linear"

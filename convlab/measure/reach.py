@@ -4,8 +4,6 @@ The structural field answers "which input pixels can change this output at all?"
 weights are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -15,7 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from convlab.measure.running import empty_image, image_shape, run_watched, stand_ins
+from convlab.arithmetic import per_axis
+from convlab.checks import check_sequence, check_whole
+from convlab.measure.running import empty_image, image_shape, run_watched, stand_ins, undisturbed
 from convlab.measure.tracing import Place, Step, Tape
 
 
@@ -60,9 +60,8 @@ class MeasuredField:
         """
         if not self.effective.any():
             raise ValueError("the gradient is zero at every pixel: it has no spread")
-        profiles = (self.effective.sum(axis=axis) for axis in (1, 0))
-        places = ((profile, np.arange(len(profile))) for profile in profiles)
-        return tuple(float(np.sqrt(np.cov(place, aweights=profile, ddof=0))) for profile, place in places)
+        profiles = self.effective.sum(axis=1), self.effective.sum(axis=0)
+        return per_axis(lambda p: float(np.sqrt(np.cov(np.arange(len(p)), aweights=p, ddof=0))), profiles)
 
     def _touched(self) -> tuple[np.ndarray, np.ndarray]:
         return np.flatnonzero(self.support.any(axis=1)), np.flatnonzero(self.support.any(axis=0))
@@ -70,23 +69,23 @@ class MeasuredField:
     @property
     def size(self) -> Place:
         """(height, width) of the bounding box of the support, in pixels."""
-        return tuple(int(lines[-1] - lines[0]) + 1 for lines in self._touched())
+        return per_axis(lambda lines: int(lines[-1] - lines[0]) + 1, self._touched())
 
     @property
     def start(self) -> Step:
         """First row and column of the support, counted from the output's place in the input."""
-        sides = zip(self._touched(), self.at, self.stride, strict=True)
-        return tuple(_whole_if_can(lines[0].item() - at * step) for lines, at, step in sides)
+        sides = self._touched(), self.at, self.stride
+        return per_axis(lambda lines, at, step: _whole_if_can(lines[0].item() - at * step), *sides)
 
     @property
     def center(self) -> tuple[float, float]:
         """Row and column of the middle of the bounding box, in input pixels."""
-        return tuple((lines[0] + lines[-1]).item() / 2 for lines in self._touched())
+        return per_axis(lambda lines: (lines[0] + lines[-1]).item() / 2, self._touched())
 
     @property
     def largest_gap(self) -> Place:
         """Largest distance between neighbouring touched rows and columns; 1 means no holes."""
-        return tuple(int(np.diff(lines).max(initial=1)) for lines in self._touched())
+        return per_axis(lambda lines: int(np.diff(lines).max(initial=1)), self._touched())
 
     @property
     def coverage(self) -> float:
@@ -96,10 +95,7 @@ class MeasuredField:
 
 
 def measure_receptive_field(
-    module: nn.Module,
-    input_shape: tuple[int, ...],
-    at: Place | None = None,
-    channel: int | None = None,
+    module: nn.Module, input_shape: tuple[int, ...], at: Place | None = None, channel: int | None = None
 ) -> MeasuredField:
     """Exactly which input pixels can reach one output of a module.
 
@@ -135,17 +131,12 @@ def measure_receptive_field(
         found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise ValueError(f"the module gives {found}, not a map (1, C', H', W') with positions")
     _, channels, rows, columns = output.shape
-    place = (rows // 2, columns // 2) if at is None else at
-    if not (
-        isinstance(place, (tuple, list))
-        and len(place) == 2
-        and all(type(n) is int and 0 <= n < most for n, most in zip(place, (rows, columns), strict=True))
-    ):
+    given = (rows // 2, columns // 2) if at is None else check_sequence("at", at)
+    place = tuple(check_whole("at", number, 0) for number in given)
+    if len(place) != 2 or place[0] >= rows or place[1] >= columns:
         raise ValueError(f"at={at!r} is not a position of the {rows}×{columns} output")
-    if channel is not None and (type(channel) is not int or not 0 <= channel < channels):
-        raise ValueError(f"channel={channel!r} is not one of the {channels} output channels")
-    place = tuple(place)
-    chosen = (0, slice(None) if channel is None else channel, *place)
+    which = slice(None) if channel is None else check_whole("channel", channel, 0, channels - 1)
+    chosen = (0, which, *place)
 
     support, clipped = tape.trace(output, chosen)
     if not support.any():
@@ -156,7 +147,7 @@ def measure_receptive_field(
             f"the field of the middle output does not fit in the {shape[2]}×{shape[3]} input: "
             "give a larger input_shape, or a position with at=(row, column)"
         )
-    stride = tuple(map(_whole_if_can, tape.stride(output)))
+    stride = per_axis(_whole_if_can, tape.stride(output))
     return MeasuredField(place, support, stride, clipped, lambda: _gradient(module, shape, chosen))
 
 
@@ -165,7 +156,7 @@ def _gradient(module: nn.Module, shape: tuple[int, ...], chosen: tuple) -> np.nd
     if any(value.is_meta for value in state.values()):
         raise ValueError("a module on the meta device has no weights, so no effective field")
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(empty_image(state, ()))
-    with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+    with torch.enable_grad(), undisturbed():
         noise.requires_grad_()
         output = torch.func.functional_call(module, state, (noise,))
         (gradient,) = torch.autograd.grad(output[chosen].sum(), noise)

@@ -1,11 +1,16 @@
 """A module run once on an empty image, watched, and left as it was."""
 
-from __future__ import annotations
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from convlab.checks import check_sequence, check_whole
 
 
 class Watcher(TorchDispatchMode):
@@ -15,6 +20,10 @@ class Watcher(TorchDispatchMode):
     def _should_skip_dynamo(cls) -> bool:
         # torch would load its whole compiler (80 MB, a second) only to switch it off in here.
         return False
+
+
+class UntraceableError(ValueError):
+    """A watcher's own refusal, which is no failure of the module."""
 
 
 def tensors_in(value: object) -> list[Tensor]:
@@ -30,17 +39,33 @@ def image_shape(input_shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     ValueError
         For any other shape, with its value.
     """
-    shape = tuple(input_shape) if isinstance(input_shape, (tuple, list, torch.Size)) else ()
-    shape = (1, *shape) if len(shape) == 3 else shape
-    if len(shape) != 4 or shape[0] != 1 or not all(isinstance(n, int) and n > 0 for n in shape):
+    shape = [check_whole("input_shape", side, 1) for side in check_sequence("input_shape", input_shape)]
+    if len(shape) not in (3, 4) or shape[:-3] not in ([], [1]):
         raise ValueError(f"input_shape={input_shape!r} must be (C, H, W) or (1, C, H, W)")
-    return shape
+    channels, height, width = shape[-3:]
+    return 1, channels, height, width
 
 
 def stand_ins(module: nn.Module) -> dict[str, Tensor]:
-    """Tensors in place of parameters and buffers, so that a run changes none of the module's own."""
+    """Tensors in place of parameters and buffers, so that a run changes none of the module's own.
+
+    Raises
+    ------
+    ValueError
+        For what is no module, or one whose parameters wait for their first image.
+    """
+    if not isinstance(module, nn.Module) or any(map(is_lazy, module.parameters())):
+        raise ValueError(f"module={module!r} must be a whole module; spec.module() makes one of a ConvSpec")
     state = {name: value.detach() for name, value in module.named_parameters()}
     return state | {name: value.clone() for name, value in module.named_buffers()}
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Where modules run: the random state stays, and a note of torch's on its memory does not come up."""
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        warnings.filterwarnings("ignore", "Using padding='same' with even kernel", UserWarning)
+        yield
 
 
 def run_watched(
@@ -54,9 +79,11 @@ def run_watched(
         If the module does not take an image of this shape.
     """
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]), watcher:
+        with torch.no_grad(), undisturbed(), watcher:
             return torch.func.functional_call(module, state, (image,))
-    except RuntimeError as error:
+    except UntraceableError:
+        raise
+    except Exception as error:
         raise ValueError(f"the module does not take input_shape={shape!r}: {error}") from error
 
 

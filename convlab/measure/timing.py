@@ -1,7 +1,5 @@
 """How long modules take, measured fairly beside what they cost."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
@@ -10,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from convlab.arithmetic import per_axis
 from convlab.checks import check_whole
 from convlab.measure.costs import Cost, cost
-from convlab.measure.running import empty_image, image_shape, stand_ins
+from convlab.measure.running import empty_image, image_shape, stand_ins, undisturbed
 
 BLOCK = 2**20  # numbers that a ReLU reads and writes, and …
 SQUARE = 512  # … rows and columns of the matrices that are multiplied, as yardsticks
@@ -51,7 +50,7 @@ class Timing:
     @property
     def spread(self) -> tuple[float, float]:
         """The seconds that a quarter and three quarters of the repeats stayed under."""
-        return tuple(float(quartile) for quartile in np.quantile(self.seconds, (0.25, 0.75)))
+        return per_axis(lambda share: float(np.quantile(self.seconds, share)), (0.25, 0.75))
 
 
 def measure_time(
@@ -65,9 +64,10 @@ def measure_time(
 
     Each is warmed up first, in memory that is then used again; then all run once per repeat, one
     after the other, so that a machine that slows down meanwhile slows all of them alike. Without
-    gradients, on seeded noise, on the CPU, and each module in the mode that it is in. The number of
+    gradients, on seeded noise, where each module is and in the mode that it is in. The number of
     threads is set for the time; it and the modules' buffers are put back. Two yardsticks take turns
-    with them: what hardly does anything but move bytes, and what hardly does anything but multiply.
+    with them, where the first module is: what hardly does anything but move bytes, and what hardly
+    does anything but multiply.
 
     Parameters
     ----------
@@ -87,27 +87,29 @@ def measure_time(
     """
     if not isinstance(modules, Mapping) or not modules:
         raise ValueError(f"modules={modules!r} must name at least one module")
-    check_whole("repeats", repeats, 3)
+    repeats = check_whole("repeats", repeats, 3)
     threads = check_whole("threads", torch.get_num_threads() if threads is None else threads, 1)
     noise = torch.randn(image_shape(input_shape), generator=torch.Generator().manual_seed(0))
-    tasks, costs, buffers = {}, {}, {}
+    tasks: dict[object, tuple[Callable, Tensor]] = {}
+    costs: dict[str, Cost] = {}
+    buffers: dict[Tensor, Tensor] = {}
     for name, module in modules.items():
-        state = stand_ins(module)
-        if any(value.is_meta for value in state.values()):
-            raise ValueError(f"{name!r} is on the meta device: it has no numbers to work with")
         try:
-            costs[name] = cost(module, input_shape)
+            state, costs[name] = stand_ins(module), cost(module, input_shape)
         except ValueError as error:
-            raise ValueError(f"{name!r}: {error}") from error
+            raise ValueError(f"modules[{name!r}]: {error}") from error
+        if any(value.is_meta for value in state.values()):
+            raise ValueError(f"modules[{name!r}] is on the meta device: it has no numbers to work with")
         tasks[name] = module, noise.to(empty_image(state, ()))
         buffers |= {buffer: buffer.clone() for buffer in module.buffers()}
-    block, square = torch.zeros(BLOCK), torch.zeros(SQUARE, SQUARE)
+    device = next(iter(tasks.values()))[1].device
+    block, square = torch.zeros(BLOCK, device=device), torch.zeros(SQUARE, SQUARE, device=device)
     mover, multiplier = object(), object()  # no name that a module may have
     tasks |= {mover: (torch.relu, block), multiplier: (square.matmul, square)}
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with torch.no_grad(), undisturbed():
             samples = _take_turns(tasks, repeats)
     finally:
         torch.set_num_threads(threads_before)
@@ -123,7 +125,8 @@ def _take_turns(tasks: Mapping[object, tuple[Callable, Tensor]], repeats: int) -
     # Linux's allocator keeps blocks of this size for reuse once one was given back. Without it, a
     # large output comes page by page in every run, which can take longer than the arithmetic.
     torch.empty(31 * 2**20, dtype=torch.uint8)
-    runs, samples = {}, {name: [] for name in tasks}
+    runs = {}
+    samples: dict[object, list[float]] = {name: [] for name in tasks}
     for name, (run, image) in tasks.items():
         # The first runs fetch memory and code; the time of the last says how many make a sample.
         once = [_seconds(run, image, 1) for _ in range(3)][-1]
@@ -135,7 +138,15 @@ def _take_turns(tasks: Mapping[object, tuple[Callable, Tensor]], repeats: int) -
 
 
 def _seconds(run: Callable, image: Tensor, times: int) -> float:
+    _wait_for(image.device)
     start = perf_counter()
     for _ in range(times):
         run(image)
+    _wait_for(image.device)
     return (perf_counter() - start) / times
+
+
+def _wait_for(device: torch.device) -> None:
+    """Until a GPU has done what it was told: torch itself does not wait for it."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)

@@ -5,11 +5,11 @@ through them, each answering only which elements it looked at: no weight, dead R
 can hide a pixel that way.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import mul
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,13 +17,14 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from torch.utils._pytree import tree_map
 
-from convlab.measure.running import Watcher, tensors_in
+from convlab.arithmetic import per_axis
+from convlab.measure.running import UntraceableError, Watcher, tensors_in
 
 Place = tuple[int, int]
 Step = tuple[int | Fraction, int | Fraction]
 
 
-def _pair(values: list[int]) -> Place:
+def _pair(values: Sequence[int]) -> Place:
     return values[0], values[-1]
 
 
@@ -35,25 +36,20 @@ _MOVES = frozenset(
     "roll stack upsample_bilinear2d upsample_nearest2d".split()
 )
 # Acts on each element alone, though torch does not tag it so.
-_POINTWISE = frozenset("_prelu_kernel _to_copy clone copy hardsigmoid hardswish".split())
+_POINTWISE = frozenset("_prelu_kernel _to_copy clone copy hardsigmoid hardswish native_dropout".split())
 _PADS = frozenset("constant_pad_nd reflection_pad2d replication_pad2d".split())
-_RESIZES = frozenset(
-    "_adaptive_avg_pool2d pixel_shuffle pixel_unshuffle upsample_bilinear2d upsample_nearest2d".split()
-)
+_RESIZES = frozenset("pixel_shuffle pixel_unshuffle upsample_bilinear2d upsample_nearest2d".split())
+_RESIZES |= {"_adaptive_avg_pool2d"}
 _POOLS = frozenset("avg_pool2d max_pool2d_with_indices".split())
 # The names of the two factors.
-_MATRIX_PRODUCTS = {
-    "addmm": ("mat1", "mat2"),
-    "baddbmm": ("batch1", "batch2"),
-    "bmm": ("self", "mat2"),
-    "mm": ("self", "mat2"),
-}
+_MATRIX_PRODUCTS = {"addmm": ("mat1", "mat2"), "baddbmm": ("batch1", "batch2")}
+_MATRIX_PRODUCTS |= dict.fromkeys(("bmm", "mm"), ("self", "mat2"))
 
 
 @dataclass
 class _Operation:
     function: torch._ops.OpOverload
-    arguments: dict[str, object]
+    arguments: dict[str, Any]
     sources: list[Tensor]
     outputs: list[Tensor]
 
@@ -85,7 +81,7 @@ class Tape(Watcher):
         super().__init__()
         self.pixels = pixels
         self.operations: list[_Operation] = []
-        self.grids = {id(pixels): _Grid((Fraction(1), Fraction(1)), (2, 3), tuple(pixels.shape[2:]))}
+        self.grids = {id(pixels): _Grid((Fraction(1), Fraction(1)), (2, 3), per_axis(int, pixels.shape[2:]))}
         self.views: dict[int, Tensor] = {}
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
@@ -99,7 +95,7 @@ class Tape(Watcher):
         if not sources or not outputs or name.endswith("_like") or name.startswith("new_"):
             return output
         if func._schema.is_mutable and id(args[0]) in self.views and any(s is not args[0] for s in sources):
-            raise ValueError(f"{name} writes into a part of a tensor: it cannot be traced")
+            raise UntraceableError(f"{name} writes into a part of a tensor: it cannot be traced")
         names = [argument.name for argument in func._schema.arguments]
         defaults = {a.name: a.default_value for a in func._schema.arguments}
         arguments = defaults | dict(zip(names, args, strict=False)) | kwargs
@@ -111,23 +107,24 @@ class Tape(Watcher):
     def _grid(self, operation: _Operation) -> _Grid:
         grids = [self.grids[id(source)] for source in operation.sources]
         if len({grid.step for grid in grids}) > 1:
-            raise ValueError(f"{operation.name} joins branches of different strides")
+            raise UntraceableError(f"{operation.name} joins branches of different strides")
         grid, given, name = grids[0], operation.arguments, operation.name
         source, output = operation.sources[0], operation.outputs[0]
-        axes, factors = grid.axes, (1, 1)
-        sizes = tuple(max(each.sizes[axis] for each in grids) for axis in (0, 1))
+        axes: Place | None = grid.axes
+        factors: Step = (1, 1)
+        sizes = per_axis(lambda *of_each: max(of_each), *(each.sizes for each in grids))
         # Of the number of positions, but not of their step.
         changes = name in _PADS or (name in ("mean", "sum") and source.dim() == 4)
         if name == "convolution" or name in _POOLS or name in _RESIZES:
             changes = axes == (2, 3)
             if name in _RESIZES:
-                factors = [Fraction(old, new) for old, new in zip(sizes, output.shape[2:], strict=True)]
+                factors = per_axis(Fraction, sizes, output.shape[2:])
             else:
-                factors = operation.geometry()[1]
-                factors = [Fraction(1, s) for s in factors] if given.get("transposed") else factors
+                steps = operation.geometry()[1]
+                factors = per_axis(lambda s: Fraction(1, s), steps) if given.get("transposed") else steps
         elif name == "slice" and source.dim() == 4:
             changes = True
-            factors = [given["step"] if given["dim"] % 4 == axis else 1 for axis in axes]
+            factors = per_axis(lambda axis: given["step"] if given["dim"] % 4 == axis else 1, grid.axes)
         elif name in ("permute", "transpose") and source.dim() == 4:
             order = list(range(4))
             if name == "permute":
@@ -135,21 +132,21 @@ class Tape(Watcher):
             else:
                 one, other = given["dim0"], given["dim1"]
                 order[one], order[other] = order[other], order[one]
-            axes = tuple(order.index(axis) for axis in axes)
+            axes = per_axis(order.index, grid.axes)
         if output.dim() == 4:
             if not changes:
-                places = (axes, (2, 3), (1, 2))  # rows and columns may come back elsewhere
-                axes = next((p for p in places if tuple(output.shape[a] for a in p) == sizes), None)
-            sizes = axes and tuple(output.shape[axis] for axis in axes)
+                places = (axes or (2, 3), (2, 3), (1, 2))  # rows and columns may come back elsewhere
+                axes = next((p for p in places if per_axis(output.size, p) == sizes), None)
+            sizes = per_axis(output.size, axes) if axes else sizes
         if axes is None or output.dim() > 5:
-            raise ValueError(f"{name} rearranges positions: its stride cannot be told")
-        return _Grid(tuple(s * factor for s, factor in zip(grid.step, factors, strict=True)), axes, sizes)
+            raise UntraceableError(f"{name} rearranges positions: its stride cannot be told")
+        return _Grid(per_axis(mul, grid.step, factors), axes, sizes)
 
     def stride(self, output: Tensor) -> Step:
         """Step in the image between neighbouring positions of a map (1, C, H, W)."""
         grid = self.grids[id(output)]
         if grid.axes != (2, 3):
-            raise ValueError("rows and columns of the output are not those of the image")
+            raise UntraceableError("rows and columns of the output are not those of the image")
         return grid.step
 
     def trace(self, output: Tensor, chosen: tuple) -> tuple[np.ndarray, bool]:
@@ -171,51 +168,29 @@ class Tape(Watcher):
     def _look_back(self, operation: _Operation, marks: list) -> Iterator[tuple[Tensor, Tensor]]:
         """For inputs of an operation, the elements that the marked outputs looked at."""
         name, sources, given = operation.name, operation.sources, operation.arguments
-        mark = marks[0]
-        if mark is None and name not in _MOVES and not operation.function.is_view:
-            raise ValueError(f"{name}: its second output cannot be traced")
-        if name == "convolution":
-            if any(s is not given["input"] for s in sources):
-                raise ValueError("a kernel that depends on the input cannot be traced")
-            yield given["input"], self._window(operation, mark, given["groups"])
-        elif name in _POOLS:
-            yield sources[0], self._window(operation, mark, mark.shape[1])
-        elif name == "native_group_norm" or ("batch_norm" in name and given.get("running_mean") is None):
-            raise ValueError(f"{name} mixes all positions: every output sees the whole input")
-        elif "batch_norm" in name or name == "native_dropout":
-            yield sources[0], mark
+        mark, moves = marks[0], operation.function.is_view or operation.name in _MOVES
+        if mark is None and not moves:
+            raise UntraceableError(f"{name}: its second output cannot be traced")
+        if name == "convolution" and any(source is not given["input"] for source in sources):
+            raise UntraceableError("a kernel that depends on the input cannot be traced")
+        if name == "convolution" or name in _POOLS:
+            yield sources[0], self._window(operation, mark, given.get("groups", mark.shape[1]))
         elif torch.Tag.pointwise in operation.function.tags or name in _POINTWISE:
             for source in sources:
                 yield source, mark.sum_to_size(source.shape)
-        elif operation.function.is_view or name in _MOVES:
+        elif moves:
             if name in _PADS:
                 self._note_clipping(mark, given["pad" if "pad" in given else "padding"])
             yield from _by_gradient(operation, marks)
-        elif name in ("mean", "sum"):
-            dims = {d % sources[0].dim() for d in given.get("dim") or range(sources[0].dim())}
-            if {2, 3} <= dims or given.get("dim") is None:
-                raise ValueError(f"{name} mixes all positions: every output sees the whole input")
-            yield from _by_gradient(operation, marks)
-        elif name == "native_layer_norm":
-            dims = [-1 - i for i in range(len(given["normalized_shape"]))]
-            yield sources[0], mark.amax(dims, keepdim=True).expand(sources[0].shape)
-        elif name == "_softmax":
-            yield sources[0], mark.amax(given["dim"], keepdim=True).expand(sources[0].shape)
-        elif name in _MATRIX_PRODUCTS:
-            for factor, along in zip(_MATRIX_PRODUCTS[name], (-1, -2), strict=True):
-                yield given[factor], mark.amax(along, keepdim=True).expand(given[factor].shape)
-            if name in ("addmm", "baddbmm"):
-                yield given["self"], mark.sum_to_size(given["self"].shape)
         else:
-            raise ValueError(f"{name} cannot be traced: it is not known what it looks at")
+            yield from _look_along(operation, mark)
 
     def _window(self, operation: _Operation, mark: Tensor, groups: int) -> Tensor:
         """Look back through a convolution or pooling: all channels of a group see the same."""
         source = operation.sources[0]
         if source.dim() != 4 or len(source) != 1:
-            raise ValueError(
-                f"{operation.name} on {tuple(source.shape)} cannot be traced: only on (1, C, H, W)"
-            )
+            shape = tuple(source.shape)
+            raise UntraceableError(f"{operation.name} on {shape} cannot be traced: only on (1, C, H, W)")
         seen = _once(mark)
         if seen.shape == mark.shape:
             seen = mark.reshape(groups, 1, -1, *mark.shape[2:]).any(2)
@@ -229,9 +204,8 @@ class Tape(Watcher):
                 seen = torch.stack(taps).any(0)
             else:
                 reach = (seen.shape[-1] - 1) * stride + 1
-                canvas = seen.new_zeros(
-                    *seen.shape[:-1], max(reach + (kernel - 1) * dilation, padding + size)
-                )
+                length = max(reach + (kernel - 1) * dilation, padding + size)
+                canvas = seen.new_zeros(*seen.shape[:-1], length)
                 for tap in range(kernel):
                     canvas[..., tap * dilation : tap * dilation + reach : stride] |= seen
                 seen = canvas[..., padding : padding + size]
@@ -242,6 +216,28 @@ class Tape(Watcher):
     def _note_clipping(self, mark: Tensor, amounts: list[int]) -> None:
         inside = F.pad(mark, [-amount for amount in amounts[:4]])  # what follows pads channels
         self.clipped |= bool(mark.count_nonzero() > inside.count_nonzero())
+
+
+def _look_along(operation: _Operation, mark: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """The same for an operation that mixes all that stands along some of its axes."""
+    name, source, given = operation.name, operation.sources[0], operation.arguments
+    dims: Any = given.get("dim")
+    if name in _MATRIX_PRODUCTS:
+        for factor, along in zip(_MATRIX_PRODUCTS[name], (-1, -2), strict=True):
+            yield given[factor], mark.amax(along, keepdim=True).expand(given[factor].shape)
+        if name in ("addmm", "baddbmm"):
+            yield given["self"], mark.sum_to_size(given["self"].shape)
+    elif name in ("_softmax", "native_layer_norm"):
+        dims = dims if name == "_softmax" else tuple(range(-len(given["normalized_shape"]), 0))
+        yield source, mark.amax(dims, keepdim=True).expand(source.shape)
+    elif "batch_norm" in name and given.get("running_mean") is not None:
+        yield source, mark
+    elif name in ("mean", "sum") and dims and not {2, 3} <= {dim % source.dim() for dim in dims}:
+        yield from _by_gradient(operation, [mark])
+    elif name in ("mean", "sum", "native_group_norm") or "batch_norm" in name:
+        raise UntraceableError(f"{name} mixes all positions: every output sees the whole input")
+    else:
+        raise UntraceableError(f"{name} cannot be traced: it is not known what it looks at")
 
 
 def _once(mark: Tensor) -> Tensor:

@@ -1,38 +1,97 @@
-"""What networks cost and how long they take, drawn on axes.
+"""Costs, times and sizes drawn as bars, shares, clouds and curves.
 
 Every ``draw_…`` takes the axes first and returns them.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.ticker import AutoLocator, LogLocator, NullLocator
 
+from convlab.arithmetic import ConvSpec
 from convlab.measure.costs import Cost
-from convlab.pictures import palette
-from convlab.pictures.page import frame, thin_sides
+from convlab.pictures import palette, words
+from convlab.pictures.page import frame, name_ticks, thin_sides, write
 
 
-def colour_of(kind: str) -> str:
-    """The colour of a kind of convolution, or of what is none."""
-    return palette.CONVOLUTIONS.get(kind, palette.EMPTY if kind == "others" else palette.MUTED)
+def bars(
+    ax: Axes,
+    values: Mapping[str, float],
+    title: str = "",
+    *,
+    colours: Sequence[str],
+    form: Callable[[float], str] = "{:,}".format,
+    named: bool = True,
+    room: float = 1.5,
+    **style: Any,
+) -> Axes:
+    """Horizontal bars, the first on top, each with its number, on an axis `room` times the longest."""
+    ax.barh(range(len(values)), list(values.values()), color=colours, height=0.62)
+    for place, value in enumerate(values.values()):
+        write(ax, value, place, f" {form(value)}")
+    ax.set(xlim=(0, room * max(values.values())), ylim=(len(values) - 0.4, -0.6))
+    frame(ax, title, **style)
+    if named:
+        name_ticks(ax.yaxis, values)
+    return thin_sides(ax, "left")
 
 
-def draw_layers(ax: Axes, cost: Cost, title: str = "") -> Axes:
+def costs(weights: Axes, macs: Axes, specs: Mapping[str, ConvSpec], size: tuple[int, int]) -> str:
+    """Bars of the weights and multiply-adds of each convolution, coloured by kind; gives them in words."""
+    colours = [palette.of_kind(spec.kind) for spec in specs.values()]
+    counts = {name: (spec.num_weights, spec.macs(size)) for name, spec in specs.items()}
+    titles = "weights", f"multiply-adds on {words.size(size)}"
+    for number, (ax, title) in enumerate(zip((weights, macs), titles, strict=True)):
+        values = {name: each[number] for name, each in counts.items()}
+        bars(ax, values, title, colours=colours, named=number == 0)
+    return "; ".join(f"{name}: {n[0]:,} weights, {n[1]:,} multiply-adds" for name, n in counts.items())
+
+
+def growth(
+    ax: Axes,
+    sizes: Mapping[str, Sequence[int]],
+    depth: int,
+    colours: Sequence[str],
+    layers: Sequence[int] | None = None,
+) -> Axes:
+    """Receptive field (pixels along one axis) after each layer, for several stacks.
+
+    `layers` numbers them; 1, 2, 3 … unless given.
+    """
+    longest = max(map(len, sizes.values()))
+    places = list(layers or range(1, longest + 1))
+    for row, ((name, values), colour) in enumerate(zip(sizes.items(), colours, strict=True)):
+        ax.plot(places[: len(values)], values, "o-", color=colour, linewidth=2, markersize=5, alpha=0.35)
+        ax.plot(places[:depth], values[:depth], "o-", color=colour, linewidth=3, markersize=7)
+        style = {"fontsize": palette.TITLE, "color": colour, "weight": "bold", "va": "top"}
+        height = 0.94 - 0.08 * (len(sizes) - 1 - row)
+        write(ax, 0.03, height, f"{name}: {values[depth - 1]:,}", transform=ax.transAxes, **style)
+    most = max(max(values) for values in sizes.values())
+    frame(ax, "receptive field, pixels along one axis")
+    ax.set(xlim=(places[0] - 0.4, places[-1] + 0.4), ylim=(2.2, 4 * most), yscale="log")
+    name_ticks(ax.xaxis, places, places)
+    powers = [2**power for power in range(2, 12) if 2**power < 4 * most]
+    name_ticks(ax.yaxis, powers, powers)
+    ax.minorticks_off()
+    ax.set_xlabel("layers", fontsize=palette.LABEL, labelpad=2)
+    return thin_sides(ax, *ax.spines)
+
+
+def layers(ax: Axes, cost: Cost, title: str = "") -> Axes:
     """Multiply-adds of each layer that has some, from input to output, coloured by kind."""
     layers = [layer for layer in cost.layers if layer.macs]
     shares = [100 * layer.macs / cost.macs for layer in layers]
-    ax.bar(range(1, len(layers) + 1), shares, color=[colour_of(layer.kind) for layer in layers], width=0.86)
+    colours = [palette.of_kind(layer.kind) for layer in layers]
+    ax.bar(range(1, len(layers) + 1), shares, color=colours, width=0.86)
     ax.set(xlim=(0.3, len(layers) + 0.7), ylim=(0, 1.1 * max(shares)))
     frame(ax, title or "% of the multiply-adds, layer by layer")
-    return _plain(ax, "layers, from input to output")
+    return _number_axes(ax, "layers, from input to output")
 
 
-def _plain(ax: Axes, xlabel: str = "", ylabel: str = "") -> Axes:
+def _number_axes(ax: Axes, xlabel: str = "", ylabel: str = "") -> Axes:
     """Axes with numbers on the left and below, and no box."""
     for axis in (ax.xaxis, ax.yaxis):
         logarithmic = axis.get_scale() == "log"
@@ -45,47 +104,30 @@ def _plain(ax: Axes, xlabel: str = "", ylabel: str = "") -> Axes:
     return thin_sides(ax, "left", "bottom")
 
 
-def draw_shares(ax: Axes, rows: Mapping[str, Mapping[str, float]], title: str = "") -> Axes:
+def shares(ax: Axes, rows: Mapping[str, Mapping[str, float]], title: str = "") -> Axes:
     """For each row a whole bar, cut into the shares of its parts; the parts are named under all of them."""
-    names = list(dict.fromkeys(name for parts in rows.values() for name in parts))
     for place, parts in enumerate(rows.values()):
         left, whole = 0.0, sum(parts.values())
         for name, value in parts.items():
-            share = value / whole
-            ax.barh(place, share, left=left, color=colour_of(name), edgecolor="white", height=0.7)
+            share, colour = value / whole, palette.of_kind(name)
+            ax.barh(place, share, left=left, color=colour, edgecolor="white", height=0.7)
             if share > 0.09:
-                light = np.mean(to_rgb(colour_of(name))) > 0.45
-                label = {
-                    "ha": "center",
-                    "va": "center",
-                    "fontsize": palette.LABEL,
-                    "color": palette.INK if light else "white",
-                }
-                ax.text(left + share / 2, place, f"{share:.0%}", **label)
+                ink = palette.INK if np.mean(to_rgb(colour)) > 0.45 else "white"
+                write(ax, left + share / 2, place, f"{share:.0%}", ha="center", color=ink)
             left += share
     ax.set(xlim=(0, 1), ylim=(len(rows) + 0.25, -0.5))
     frame(ax, title)
-    ax.set_yticks(range(len(rows)), list(rows), fontsize=palette.LABEL)
-    ax.tick_params(length=0)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    name_ticks(ax.yaxis, rows)
     columns = 3
-    for number, name in enumerate(names):
+    for number, name in enumerate(dict.fromkeys(name for parts in rows.values() for name in parts)):
         x, y = number % columns / columns, len(rows) - 0.25 + 0.42 * (number // columns)
-        ax.plot(
-            x + 0.015,
-            y,
-            "s",
-            color=colour_of(name),
-            markersize=11,
-            markeredgecolor=palette.MUTED,
-            clip_on=False,
-        )
-        ax.text(x + 0.045, y, name, va="center", fontsize=palette.LABEL, color=palette.INK)
-    return ax
+        mark = {"color": palette.of_kind(name), "markeredgecolor": palette.MUTED, "clip_on": False}
+        ax.plot(x + 0.015, y, "s", markersize=11, **mark)
+        write(ax, x + 0.045, y, name)
+    return thin_sides(ax)
 
 
-def draw_cloud(
+def cloud(
     ax: Axes,
     points: Mapping[str, tuple[float, float]],
     colours: Sequence[str],
@@ -101,58 +143,21 @@ def draw_cloud(
         margin = (values.max() / values.min()) ** 0.12 * 1.25
         getattr(ax, f"set_{axis}lim")(values.min() / margin, values.max() * margin)
     frame(ax, "")
-    _plain(ax, xlabel, ylabel)
+    _number_axes(ax, xlabel, ylabel)
     ax.scatter(xs, ys, s=110, c=colours, edgecolors="white", linewidths=1, zorder=3)
     dots = ax.transAxes.inverted().transform(ax.transData.transform(np.column_stack([xs, ys])))
-    placed: list[tuple[float, ...]] = []
-    for name, dot in zip(points, dots, strict=True):
-        left, bottom, width, _ = _free_box(name, dot, dots, placed)
-        to_the_left = left < dot[0]
-        ax.annotate(
-            name,
-            dot,
-            xycoords="axes fraction",
-            xytext=(left + width if to_the_left else left, bottom + LINE / 2),
-            textcoords="axes fraction",
-            ha="right" if to_the_left else "left",
-            va="center",
-            fontsize=palette.LABEL,
-            color=palette.INK,
-            zorder=2.5,  # over lines, under dots
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1},
-            arrowprops={
-                "arrowstyle": "-",
-                "color": palette.MUTED,
-                "linewidth": 0.8,
-                "shrinkA": 0,
-                "shrinkB": 5,
-            },
-        )
+    height = 0.0
+    for rank, number in enumerate(np.argsort(dots[:, 1])):
+        (x, y), right = dots[number], dots[number][0] < 0.6
+        # From low to high, each name clear of the one below, with room for those above.
+        height = min(max(y, height + LINE), 1 - LINE * (len(dots) - rank - 0.5))
+        end = x + (0.03 if right else -0.03)
+        line = {"color": palette.MUTED, "linewidth": 0.8, "zorder": 2.4, "transform": ax.transAxes}
+        ax.plot([x, end], [y, height], **line)
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1}
+        place = {"transform": ax.transAxes, "ha": "left" if right else "right", "zorder": 2.5}
+        write(ax, end, height, list(points)[number], bbox=box, **place)  # over lines, under dots
     return ax
 
 
-LINE, LETTER = 0.065, 0.025  # height of a label and width of its letters, in fractions of the axes
-
-
-def _free_box(
-    name: str, dot: np.ndarray, dots: np.ndarray, placed: list[tuple[float, ...]]
-) -> tuple[float, ...]:
-    """(left, bottom, width, height) near a dot for its name, clear of other dots and names if it can be."""
-    width = LETTER * len(name)
-    best, least = None, np.inf
-    for up in (0, 1, -1, 2, -2, 3, -3):
-        for left in (dot[0] + 0.03, dot[0] - 0.03 - width):
-            box = (left, dot[1] + up * LINE - LINE / 2, width, LINE)
-            hidden = sum(_overlap(box, (*(other - 0.02), 0.04, 0.04)) for other in dots)
-            crossed = sum(_overlap(box, other) for other in placed)
-            outside = left < 0 or left + width > 1 or not 0 < box[1] < 1 - LINE
-            cost = 10 * (hidden + crossed) + 20 * outside + abs(up)
-            if cost < least:
-                best, least = box, cost
-    placed.append(best)
-    return best
-
-
-def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    sides = zip(one[:2], one[2:], other[:2], other[2:], strict=True)
-    return all(a < b + wide_b and b < a + wide_a for a, wide_a, b, wide_b in sides)
+LINE = 0.075  # height of a name, in fractions of the axes

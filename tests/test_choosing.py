@@ -37,13 +37,12 @@ PATCHES = cut_patches(["cat", "moon"], "test", 9)
 KERNELS_BEFORE = torch.randn(7, 3, 3, generator=torch.Generator().manual_seed(0))
 
 
-def training_picture(accuracies=((0.5, 0.7), (0.9, 0.8)), chance=0.25, figure=None):
+def training_picture(accuracies=((0.5, 0.7), (0.9, 0.8)), chance=0.25):
     return show_training(
         dict(zip(NETWORKS, accuracies, strict=True)),
         {name: cost(network, (1, 24, 24)) for name, network in NETWORKS.items()},
         dict.fromkeys(NETWORKS, 0.02),
         chance=chance,
-        figure=figure,
     )
 
 
@@ -55,11 +54,11 @@ def timings():
 
 
 PICTURES = {
-    "five": lambda figure=None: show_five(CAT, channels=8, figure=figure),
-    "training": lambda figure=None: training_picture(figure=figure),
-    "patches": lambda figure=None: show_patches(PATCHES, ["cat", "moon"], figure=figure),
-    "kernels": lambda figure=None: show_learned_kernels(KERNELS_BEFORE, KERNELS_BEFORE + 1, figure=figure),
-    "features": lambda figure=None: show_features(NETWORKS, PIECES, piece="moon", figure=figure),
+    "five": lambda: show_five(CAT, channels=8),
+    "training": lambda: training_picture(),
+    "patches": lambda: show_patches(PATCHES, ["cat", "moon"]),
+    "kernels": lambda: show_learned_kernels(KERNELS_BEFORE, KERNELS_BEFORE + 1),
+    "features": lambda: show_features(NETWORKS, PIECES, piece="moon"),
 }
 
 
@@ -81,8 +80,6 @@ def test_a_filter_bank_holds_the_named_kernels_on_the_photo_each_as_strong():
     assert filter_bank(torch.ones(1, 1, 9, 9), 8).abs().max() < 50
     with pytest.raises(ValueError, match="channels=12 must be a multiple of 8"):
         filter_bank(CAT, 12)
-    with pytest.raises(ValueError, match=r"shape \(1, 3, 9, 9\) must be one grey photo \(1, 1, H, W\)"):
-        show_five(torch.zeros(1, 3, 9, 9))
 
 
 @pytest.mark.parametrize("kernel_size", [3, 5])
@@ -102,8 +99,7 @@ def test_each_map_is_what_the_module_gives_with_the_named_kernel_as_its_weights(
         weights_of_name = sum(conv.weight.numel() for conv in layer)
         macs = cost(layer, (16, 48, 48)).macs
         assert (
-            f"{name} {weights_of_name:,} weights, {macs:,} multiply-adds, reach {reach}×{reach}"
-            in picture.alt
+            f"{name} {weights_of_name:,} weights, {macs:,} multiply-adds, sees {reach}×{reach}" in picture.alt
         )
 
 
@@ -128,9 +124,9 @@ def test_training_is_shown_seed_by_seed_dearest_network_first():
     assert np.allclose(dots, [[50, 70], [80, 90]])
     assert texts_of(accuracy) == ["60 %", "85 %", "chance"]
     price = cost(NETWORKS["ordinary"], (1, 24, 24))
-    assert texts_of(axes_of(picture)["parameters"])[0] == f"{price.parameters:,}"
+    assert texts_of(axes_of(picture)["parameters"])[0] == f" {price.parameters:,}"
     assert axes_of(picture)["multiply-adds"].patches[0].get_width() == price.macs / 1e6
-    assert texts_of(axes_of(picture)["time a step"]) == ["20 ms", "20 ms"]
+    assert texts_of(axes_of(picture)["time a step"]) == [" 20 ms", " 20 ms"]
 
 
 def test_the_sentence_on_training_holds_what_is_robust():
@@ -142,7 +138,7 @@ def test_the_sentence_on_training_holds_what_is_robust():
 
 def test_training_needs_the_same_networks_everywhere():
     with pytest.raises(ValueError, match=r"accuracies of \['a'\] need costs"):
-        show_training({"a": [1.0]}, {}, {"a": 1.0}, chance=0.5)
+        show_training({"a": [1.0]}, {"b": cost(NETWORKS["ordinary"], (1, 24, 24))}, {"a": 1.0}, chance=0.5)
 
 
 def test_kernels_keep_one_scale_before_after_and_in_the_change():
@@ -163,7 +159,7 @@ def test_features_are_those_of_the_networks(layer):
     first = NETWORKS["bottleneck"][: 1 + layer](image)[0, 0].detach().numpy()
     shown = axes_of(picture)["bottleneck"].images[0].get_array()[:24, :24]
     np.testing.assert_allclose(shown, first / max(first.max(), 1e-9), atol=1e-5)
-    with pytest.raises(ValueError, match="piece='sun' must be one of cat, moon"):
+    with pytest.raises(ValueError, match="piece='sun' must be one of: cat, moon"):
         show_features(NETWORKS, PIECES, piece="sun")
 
 

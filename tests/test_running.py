@@ -1,0 +1,123 @@
+"""What cost, reach and time have in common: they run a module, quietly, and leave all else as it was."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from convlab import ConvSpec, cost, measure_receptive_field, measure_time
+from convlab.measure.running import image_shape
+
+MEASURES = {
+    "cost": cost,
+    "field": measure_receptive_field,
+    "effective field": lambda module, shape: measure_receptive_field(module, shape).effective,
+    "time": lambda module, shape: measure_time({"it": module}, shape, repeats=3),
+}
+
+
+@pytest.fixture
+def every_time():
+    """Torch warns of each thing once in the life of a process, unless told otherwise."""
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    yield
+    torch.set_warn_always(before)
+
+
+@pytest.mark.usefixtures("every_time")
+@pytest.mark.parametrize("measure", MEASURES)
+def test_torchs_note_on_even_kernels_does_not_reach_the_reader(measure):
+    module = ConvSpec(2, 2, 4, padding="same").module()
+    with pytest.warns(UserWarning, match="even kernel lengths"):
+        module(torch.zeros(1, 2, 15, 15))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        MEASURES[measure](module, (2, 15, 15))
+
+
+class Warns(nn.Module):
+    def forward(self, x):
+        warnings.warn("of its own", UserWarning, stacklevel=1)
+        return x * 2
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_what_the_module_itself_warns_of_does(measure):
+    with pytest.warns(UserWarning, match="of its own"):
+        MEASURES[measure](Warns(), (2, 15, 15))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(3, 8, 9), [1, 3, 8, 9], torch.Size([3, 8, 9]), np.array([3, 8, 9]), torch.zeros(1, 3, 8, 9).shape],
+    ids=repr,
+)
+def test_the_shape_of_an_image_is_any_sequence_of_whole_numbers(shape):
+    found = image_shape(shape)
+    assert found == (1, 3, 8, 9)
+    assert all(type(side) is int for side in found)
+
+
+def test_positions_and_channels_may_be_numpys():
+    at, channel = np.array([2, 3]), np.int64(1)
+    found = measure_receptive_field(nn.Conv2d(1, 2, 3), np.array([1, 9, 9]), at, channel)
+    assert found.at == (2, 3)
+    assert type(found.at[0]) is int
+    np.testing.assert_array_equal(
+        found.support, measure_receptive_field(nn.Conv2d(1, 2, 3), (1, 9, 9), (2, 3), 1).support
+    )
+
+
+class Two(nn.Module):
+    def forward(self, x, y):
+        return x + y
+
+
+class Wrong(nn.Module):
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def forward(self, x):
+        raise self.error
+
+
+@pytest.mark.parametrize("measure", ["cost", "field", "time"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Linear(5, 2),
+        nn.Embedding(3, 4),
+        nn.LSTM(3, 4),
+        nn.MultiheadAttention(8, 2),
+        nn.Module(),
+        nn.ModuleList([nn.ReLU()]),
+        Two(),
+        *(Wrong(kind("of its own")) for kind in (IndexError, AttributeError, AssertionError, ValueError)),
+    ],
+    ids=lambda module: getattr(module, "error", module).__class__.__name__,
+)
+def test_a_module_that_takes_no_image_is_refused_in_words(measure, module):
+    with pytest.raises(ValueError, match=r"the module does not take input_shape=\(3, 9, 9\)"):
+        MEASURES[measure](module, (3, 9, 9))
+
+
+@pytest.mark.parametrize("measure", ["cost", "field", "time"])
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (ConvSpec(1, 1, 3), "must be a whole module; spec.module() makes one of a ConvSpec"),
+        (nn.ReLU, "must be a whole module"),
+        (torch.relu, "must be a whole module"),
+        (None, "module=None must be a whole module"),
+        (nn.LazyConv2d(4, 3), "must be a whole module"),
+    ],
+    ids=["spec", "class", "function", "None", "lazy"],
+)
+def test_what_is_no_module_yet_is_refused_with_what_to_do(measure, given, words):
+    with pytest.raises(ValueError, match="module") as caught:
+        MEASURES[measure](given, (3, 9, 9))
+    assert words in str(caught.value)
