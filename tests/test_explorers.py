@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from convlab import KERNELS, Explorer, Question, photo, show_depth, show_dilation, show_rates
+from convlab.pictures import palette
 
 CAT = photo("cat", 96, channels=1)
 needs_stack = pytest.mark.skipif(not hasattr(widgets, "Stack"), reason="Stack came with ipywidgets 8")
@@ -186,8 +187,10 @@ def test_a_question_says_at_once_whether_an_answer_is_right():
     assert question.reply == said.value == ""
     question.choose(7)
     assert "✗ Not 7. Count the gaps." in said.value
+    assert f"color: {palette.KERNEL}" in said.value
     question.choose(9)
     assert "✓ 9: 3 + 2·3." in said.value
+    assert f"color: {palette.OUTPUT}" in said.value
     assert repr(question) == "How wide?  [7 | 9]"
     assert question._repr_mimebundle_()["text/plain"] == repr(question)
 
