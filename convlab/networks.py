@@ -37,10 +37,11 @@ _NARROW = (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)
 MOBILENET_V1 = (*_NARROW, *((512, 1),) * 5, (1024, 2), (1024, 1))
 
 
-def _thin(channels: int, width: float) -> int:
-    if not isinstance(width, Real) or isinstance(width, bool) or not 1 <= channels * width <= 10**6:
+def _thin(channels: int, width: object) -> int:
+    thinned = 0 if isinstance(width, bool) or not isinstance(width, Real) else channels * float(width)
+    if not 1 <= thinned <= 10**6:
         raise ValueError(f"width={width!r} must be a number that makes 1 to a million channels of {channels}")
-    return int(channels * width)
+    return int(thinned)
 
 
 def mobilenet_v1(width: float = 1.0, *, separable: bool = True, num_classes: int = 1000) -> nn.Sequential:
