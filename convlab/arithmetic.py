@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from operator import mul
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from convlab.checks import Pair, check_one_of, check_pair, check_sequence, check_whole
+from convlab.checks import Pair, check_one_of, check_pair, check_sequence, check_whole, check_wholes
 from convlab.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -192,10 +192,6 @@ def receptive_field(specs: Iterable[ConvSpec]) -> tuple[ReceptiveField, ...]:
     return tuple(fields)
 
 
-def _rates(rates: Iterable[int]) -> tuple[int, ...]:
-    return tuple(check_whole("rates", rate, 1) for rate in check_sequence("rates", rates))
-
-
 def tap_offsets(rates: Iterable[int], kernel_size: int = 3) -> tuple[int, ...]:
     """Input pixels along one axis that reach one output of a stack of dilated layers.
 
@@ -203,7 +199,7 @@ def tap_offsets(rates: Iterable[int], kernel_size: int = 3) -> tuple[int, ...]:
     """
     taps = range(check_whole("kernel_size", kernel_size, 1))
     reached = {0}
-    for rate in _rates(rates):
+    for rate in check_wholes("rates", rates, 1):
         reached = {offset + tap * rate for offset in reached for tap in taps}
     return tuple(sorted(reached))
 
@@ -217,9 +213,9 @@ def hdc_distances(rates: Iterable[int]) -> tuple[int, ...]:
     ----------
     Wang et al., "Understanding convolution for semantic segmentation", 2018, equation 2.
     """
-    rates = _rates(rates)
-    distances = [rates[-1]]
-    for rate in reversed(rates[:-1]):
+    *others, last = check_wholes("rates", rates, 1)
+    distances = [last]
+    for rate in reversed(others):
         after = distances[0]
         distances.insert(0, max(after - 2 * rate, 2 * rate - after, rate))
     return tuple(distances)

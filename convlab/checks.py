@@ -79,6 +79,17 @@ def check_sequence(name: str, values: object, kind: type = object) -> list[Any]:
     return [check_type(f"{name}[{place}]", value, kind) for place, value in enumerate(listed)]
 
 
+def check_wholes(name: str, values: object, least: int) -> list[int]:
+    """The values as a list of ints, if there are any and each is a whole number of at least `least`.
+
+    Raises
+    ------
+    ValueError
+        With `name` and `values`, or the one that is no such number.
+    """
+    return [check_whole(name, value, least) for value in check_sequence(name, values)]
+
+
 def check_mapping(name: str, value: object, kind: type[T], least: int = 1) -> dict[Any, T]:
     """The items by name, if there are at least `least`, each of this kind.
 

@@ -150,8 +150,4 @@ def _fit(plane: np.ndarray, size: int | Pair | None) -> np.ndarray:
     if plane.shape == (height, width):
         return plane
     picture = Image.fromarray(plane if plane.dtype == np.uint8 else plane.astype(np.float32))
-    scale = min(picture.width / width, picture.height / height)
-    left = (picture.width - width * scale) / 2
-    top = (picture.height - height * scale) / 2
-    box = (left, top, left + width * scale, top + height * scale)
-    return np.array(picture.resize((width, height), Image.Resampling.LANCZOS, box=box))
+    return np.array(ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from convlab.arithmetic import ConvSpec
-from convlab.checks import check_one_of, check_sequence, check_whole
+from convlab.checks import check_one_of, check_whole, check_wholes
 
 
 def _conv(in_channels: int, out_channels: int, kernel_size: int, **options: int) -> nn.Sequential:
@@ -37,10 +37,11 @@ _NARROW = (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)
 MOBILENET_V1 = (*_NARROW, *((512, 1),) * 5, (1024, 2), (1024, 1))
 
 
-def _thin(channels: int, width: float) -> int:
-    if not isinstance(width, Real) or isinstance(width, bool) or not 1 <= channels * width <= 10**6:
+def _thin(channels: int, width: object) -> int:
+    thinned = 0 if isinstance(width, bool) or not isinstance(width, Real) else channels * float(width)
+    if not 1 <= thinned <= 10**6:
         raise ValueError(f"width={width!r} must be a number that makes 1 to a million channels of {channels}")
-    return int(channels * width)
+    return int(thinned)
 
 
 def mobilenet_v1(width: float = 1.0, *, separable: bool = True, num_classes: int = 1000) -> nn.Sequential:
@@ -78,7 +79,7 @@ class _Bottleneck(nn.Module):
     """1×1 down, 3×3 (in groups), 1×1 up, added to what came in."""
 
     def __init__(
-        self, in_channels: int, channels: int, out_channels: int, *, groups: int, stride: int, stride_on: str
+        self, in_channels: int, channels: int, out_channels: int, groups: int, stride: int, stride_on: str
     ) -> None:
         super().__init__()
         first, second = (stride, 1) if stride_on == "1x1" else (1, stride)
@@ -133,9 +134,8 @@ def resnet50(
     for planes, blocks, first_stride in RESNET_50:
         middle = _thin(planes * width_per_group // 64, width) * groups
         out = _thin(4 * planes, width)
-        for block in range(blocks):
-            stride = first_stride if block == 0 else 1
-            layers += [_Bottleneck(channels, middle, out, groups=groups, stride=stride, stride_on=stride_on)]
+        for stride in (first_stride, *(1,) * (blocks - 1)):
+            layers.append(_Bottleneck(channels, middle, out, groups, stride, stride_on))
             channels = out
     return _network(layers, channels, num_classes)
 
@@ -250,6 +250,6 @@ def aspp(in_channels: int = 1, out_channels: int = 1, rates: Iterable[int] = (6,
     ----------
     Chen et al., "Rethinking atrous convolution for semantic image segmentation", 2017.
     """
-    rates = [check_whole("rates", rate, 1) for rate in check_sequence("rates", rates)]
+    rates = check_wholes("rates", rates, 1)
     specs = [ConvSpec(in_channels, out_channels, 3, padding="same", dilation=rate) for rate in rates]
     return _Beside(spec.module() for spec in (ConvSpec(in_channels, out_channels, 1), *specs))

@@ -75,6 +75,13 @@ def _reach(specs: tuple[ConvSpec, ...]) -> int:
     return measure_receptive_field(layers, (specs[0].in_channels, 33, 33)).size[0]
 
 
+def _five(in_channels: int, out_channels: int, kernel_size: int) -> tuple[dict[str, Any], ...]:
+    """The convolutions of the five by name, the weights of each, and the pixels across that it sees."""
+    layers = {name: alternatives(in_channels, out_channels, kernel_size)[name] for name in FIVE}
+    weights = {name: sum(spec.num_weights for spec in specs) for name, specs in layers.items()}
+    return layers, weights, {name: _reach(specs) for name, specs in layers.items()}
+
+
 def show_five(
     image: Photo,
     *,
@@ -104,12 +111,10 @@ def show_five(
     """
     image = as_photo(image, channels=1)
     kernel_size = check_whole("kernel_size", kernel_size, 3, odd=True)
-    layers = {name: alternatives(channels, channels, kernel_size)[name] for name in FIVE}
+    layers, counts, reach = _five(channels, channels, kernel_size)
     bank, weights = filter_bank(image, channels), named_kernel(kernel, kernel_size)
     size = per_axis(int, image.shape[-2:])
     macs = {name: sum(spec.macs(size) for spec in specs) for name, specs in layers.items()}
-    counts = {name: sum(spec.num_weights for spec in specs) for name, specs in layers.items()}
-    reach = {name: _reach(specs) for name, specs in layers.items()}
     measured = (timings or {}).get((channels, kernel_size))
 
     wide = 2.02
@@ -280,11 +285,7 @@ def show_learned_kernels(before: Tensor, after: Tensor) -> page.Picture:
 
 
 def show_features(
-    networks: Mapping[str, nn.Sequential],
-    pieces: Mapping[str, Tensor],
-    *,
-    piece: str = "gravel",
-    layer: int = 3,
+    networks: Mapping[str, nn.Module], pieces: Mapping[str, Tensor], *, piece: str = "gravel", layer: int = 3
 ) -> page.Picture:
     """A piece of a photo and the first 16 maps that each network makes of it, each map to its own scale.
 
@@ -305,14 +306,14 @@ def show_features(
         For an unknown piece, one that is no photo, or a number of layers that can't be.
     """
     layer = check_whole("layer", layer, 0)
-    networks = check_mapping("networks", networks, nn.Sequential)
+    given = check_mapping("networks", networks, nn.Sequential)
     image = as_photo(pieces[check_one_of("piece", piece, pieces)], channels=1)
     shown = {"photo": image.shape[-1] / image.shape[-2]} | dict.fromkeys(networks, 1)
     sheet = page.blank(page.side_by_side(shown))
     draw.photo(sheet["photo"], image, f"held-out {piece}")
     patch = (image - image.mean()) / image.std().clamp(min=1e-3)
     with torch.no_grad():
-        maps = {name: net[: 1 + layer](patch)[0] for name, net in networks.items()}
+        maps = {name: net[: 1 + layer](patch)[0] for name, net in given.items()}
     for name, values in maps.items():
         tiles = values[:16] / _largest(values[:16])
         draw.tiles(sheet[name], tiles, 4, name, palette.of_kind(name), limits=(0, 1))
@@ -338,10 +339,8 @@ def answer_larger_half(kernel_size: int, **channels: int) -> dict[str, Any]:
 
 def answer_fewest_weights(reach: int, **layer: int) -> dict[str, Any]:
     """Of the five that reach further than `reach`, the one with the fewest weights."""
-    five = {name: alternatives(**layer)[name] for name in FIVE}
-    reaches = {name: _reach(specs) for name, specs in five.items()}
-    weights = {name: sum(spec.num_weights for spec in specs) for name, specs in five.items()}
-    fewest = min((name for name in five if reaches[name] > reach), key=lambda name: weights[name])
+    _, weights, reaches = _five(**layer)
+    fewest = min((name for name in FIVE if reaches[name] > reach), key=lambda name: weights[name])
     return answer_separable_weights(**layer) | {"answer": fewest, "weights": weights, "reaches": reaches}
 
 

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.functional import conv2d
 
 from convlab.arithmetic import ConvSpec, hdc_distances, per_axis, receptive_field
-from convlab.checks import check_sequence, check_whole
+from convlab.checks import check_whole, check_wholes
 from convlab.images import Photo, as_photo
 from convlab.kernels import named_kernel
 from convlab.measure.reach import MeasuredField, measure_receptive_field
@@ -91,7 +91,7 @@ def show_rates(
         For no rate, or a value that no convolution has.
     """
     image = as_photo(image)
-    rates = [check_whole("rates", rate, 1) for rate in check_sequence("rates", rates)]
+    rates = check_wholes("rates", rates, 1)
     kernel_size = check_whole("kernel_size", kernel_size, 1)
     specs = _stack(rates, kernel_size)
     if (seen := receptive_field(specs)[-1].size[0]) > min(image.shape[-2:]):

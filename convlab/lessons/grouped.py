@@ -130,8 +130,7 @@ def _label(ax: Axes, text: str, y: float = 0.5, colour: str = palette.INK) -> No
 
 
 def _label_kinds(ax: Axes) -> None:
-    for number, kind in enumerate(KINDS):
-        first = 4 * number
+    for first, kind in zip(range(0, CHANNELS, 4), KINDS, strict=True):
         text = f"{kind}: {first}–{first + 3}"
         page.write(ax, first + 2, -0.1, text, ha="center", va="bottom", color=palette.INPUT)
 

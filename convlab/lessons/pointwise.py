@@ -16,7 +16,7 @@ from convlab.kernels import COLOUR_KERNELS
 from convlab.measure.costs import cost as cost_of
 from convlab.measure.reach import measure_receptive_field
 from convlab.networks import resnet50
-from convlab.pictures import draw, page, palette, words
+from convlab.pictures import charts, draw, page, palette, words
 
 RGB = ("R", "G", "B")
 
@@ -334,12 +334,9 @@ def _draw_break_even(ax: Axes, middle: int, kernel_size: int, channels: int) -> 
     page.write(ax, 0.03, 0.93, f"break-even ◇ at {even:.1f}", transform=ax.transAxes)
     page.write(ax, 0.03, 0.83, f"here ● {share(middle):.0f} %", transform=ax.transAxes)
     page.frame(ax, "% of the direct convolution")
-    page.thin_sides(ax, *ax.spines)
     ax.set(xlim=(0, 1.04 * max(channels, middle)), ylim=(0, top))
     quarters = [channels * step // 4 for step in range(5)]
-    page.name_ticks(ax.xaxis, quarters, quarters)
-    page.name_ticks(ax.yaxis, (0, 50, 100), (0, 50, 100))
-    ax.set_xlabel("channels in the middle", fontsize=palette.LABEL)
+    charts.box(ax, quarters, (0, 50, 100), "channels in the middle", pad=4)
 
 
 def answer_one_filter(channels: int) -> dict[str, Any]:

@@ -145,11 +145,7 @@ def show_cost_ratio(*, kernel_size: int = 3, out_channels: int = 128, in_channel
     """
     kernel_size = check_whole("kernel_size", kernel_size, 1, 7)
     out_channels = check_whole("out_channels", out_channels, 1, OUT_CHANNELS[-1])
-    layers = {
-        "ordinary": ConvSpec(in_channels, out_channels, kernel_size, bias=False),
-        "depthwise": ConvSpec(in_channels, in_channels, kernel_size, groups=in_channels, bias=False),
-        "pointwise": ConvSpec(in_channels, out_channels, 1, bias=False),
-    }
+    layers = _layers(in_channels, out_channels, kernel_size, bias=False)
     with torch.device("meta"):  # shapes without memory
         counted = {name: spec.module().weight.numel() for name, spec in layers.items()}
     separable = counted["depthwise"] + counted["pointwise"]
@@ -166,6 +162,15 @@ def show_cost_ratio(*, kernel_size: int = 3, out_channels: int = 128, in_channel
         f"{ratio:.3f} (1/{out_channels} + 1/{kernel_size**2}); no number of output channels brings it below "
         f"1/{kernel_size**2} = {1 / kernel_size**2:.3f}."
     )
+
+
+def _layers(in_channels: int, out_channels: int, kernel_size: int, bias: bool) -> dict[str, ConvSpec]:
+    """The ordinary convolution, and the two that stand in for it."""
+    return {
+        "ordinary": ConvSpec(in_channels, out_channels, kernel_size, bias=bias),
+        "depthwise": ConvSpec(in_channels, in_channels, kernel_size, groups=in_channels, bias=bias),
+        "pointwise": ConvSpec(in_channels, out_channels, 1, bias=bias),
+    }
 
 
 def _draw_ratios(ax: Axes, kernel_size: int, out_channels: int, ratio: float) -> None:
@@ -188,12 +193,7 @@ def _draw_ratios(ax: Axes, kernel_size: int, out_channels: int, ratio: float) ->
     ax.plot(out_channels, ratio, "o", markersize=14, **mark)
     page.frame(ax, f"share of the ordinary cost: {ratio:.3f}")
     ax.set(xscale="log", yscale="log", xlim=(0.85, 2000), ylim=(0.011, 2.9))
-    page.name_ticks(ax.xaxis, OUT_CHANNELS[::2], OUT_CHANNELS[::2])
-    shares = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
-    page.name_ticks(ax.yaxis, shares, shares)
-    ax.minorticks_off()
-    ax.set_xlabel("output channels", fontsize=palette.LABEL, labelpad=2)
-    page.thin_sides(ax, *ax.spines)
+    charts.box(ax, OUT_CHANNELS[::2], (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2), "output channels")
 
 
 def _filters() -> dict[str, Tensor]:
@@ -307,11 +307,9 @@ def answer_maps(channels: int, kernel_size: int) -> dict[str, Any]:
 
 def answer_parameters(in_channels: int, out_channels: int, kernel_size: int, bias: bool) -> dict[str, Any]:
     """The parameters of depthwise and pointwise together, and of the ordinary layer."""
-    depthwise = ConvSpec(in_channels, in_channels, kernel_size, groups=in_channels, bias=bias).num_parameters
-    pointwise = ConvSpec(in_channels, out_channels, 1, bias=bias).num_parameters
-    ordinary = ConvSpec(in_channels, out_channels, kernel_size, bias=bias).num_parameters
-    shown = {"depthwise": depthwise, "pointwise": pointwise, "ordinary": ordinary, "area": kernel_size**2}
-    return shown | {"answer": depthwise + pointwise}
+    layers = _layers(in_channels, out_channels, kernel_size, bias)
+    counts = {name: spec.num_parameters for name, spec in layers.items()}
+    return {"answer": counts["depthwise"] + counts["pointwise"], "area": kernel_size**2, **counts}
 
 
 answer_weights = answer_parameters  # without biases

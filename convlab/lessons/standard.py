@@ -171,12 +171,11 @@ def show_channel_sum(
     sheet = page.blank(page.across(page.down(*rows, gap=0), page.down(*results, gap=0), gap=0.8))
     _draw_parts(sheet, image, weights, parts, values, at)
     for name, plane in zip(filters, maps, strict=True):
-        shown = sheet[f"map {name}"]
-        draw.feature_map(shown, plane, name, colour=palette.OUTPUT if name == filter else palette.MUTED)
-        if name == filter:
+        shown, chosen = sheet[f"map {name}"], name == filter
+        draw.feature_map(shown, plane, name, colour=palette.OUTPUT if chosen else palette.MUTED)
+        shown.spines[:].set_linewidth(6 if chosen else 1)
+        if chosen:
             draw.outline(shown, *at, (1, 1), palette.OUTPUT)
-        for spine in shown.spines.values():
-            spine.set_linewidth(6 if name == filter else 1)
     missing = "" if without == "nothing" else f" Without the {without} channel."
     return sheet.says(
         f"Filter {filter!r}: 3 slices of {words.size(weights.shape[1:])}, {weights.numel()} "

@@ -165,10 +165,9 @@ def _real(value: Tensor) -> Tensor:
 
 _aten = torch.ops.aten
 # Of an operation's shapes; twice the multiply-adds. The two that torch's own table lacks are added.
+_attention = flop_registry[_aten._scaled_dot_product_flash_attention]
 _FLOPS = flop_registry | {
-    _aten._scaled_dot_product_flash_attention_for_cpu: (
-        flop_registry[_aten._scaled_dot_product_flash_attention]
-    ),
+    _aten._scaled_dot_product_flash_attention_for_cpu: _attention,
     _aten.mv: lambda matrix, *_, **__: 2 * matrix.numel(),
 }
 # What takes long, and where its input stands among the arguments.

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from convlab.arithmetic import per_axis
-from convlab.checks import check_sequence, check_whole
+from convlab.checks import check_whole, check_wholes
 from convlab.measure.running import empty_image, image_shape, run_watched, stand_ins, undisturbed
 from convlab.measure.tracing import Place, Step, Tape
 
@@ -131,8 +131,7 @@ def measure_receptive_field(
         found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise ValueError(f"the module gives {found}, not a map (1, C', H', W') with positions")
     _, channels, rows, columns = output.shape
-    given = (rows // 2, columns // 2) if at is None else check_sequence("at", at)
-    place = tuple(check_whole("at", number, 0) for number in given)
+    place = tuple(check_wholes("at", (rows // 2, columns // 2) if at is None else at, 0))
     if len(place) != 2 or place[0] >= rows or place[1] >= columns:
         raise ValueError(f"at={at!r} is not a position of the {rows}×{columns} output")
     which = slice(None) if channel is None else check_whole("channel", channel, 0, channels - 1)

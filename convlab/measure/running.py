@@ -10,7 +10,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from convlab.checks import check_sequence, check_whole
+from convlab.checks import check_wholes
 
 
 class Watcher(TorchDispatchMode):
@@ -39,7 +39,7 @@ def image_shape(input_shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     ValueError
         For any other shape, with its value.
     """
-    shape = [check_whole("input_shape", side, 1) for side in check_sequence("input_shape", input_shape)]
+    shape = check_wholes("input_shape", input_shape, 1)
     if len(shape) not in (3, 4) or shape[:-3] not in ([], [1]):
         raise ValueError(f"input_shape={input_shape!r} must be (C, H, W) or (1, C, H, W)")
     channels, height, width = shape[-3:]

@@ -90,9 +90,8 @@ def measure_time(
     repeats = check_whole("repeats", repeats, 3)
     threads = check_whole("threads", torch.get_num_threads() if threads is None else threads, 1)
     noise = torch.randn(image_shape(input_shape), generator=torch.Generator().manual_seed(0))
-    tasks: dict[object, tuple[Callable, Tensor]] = {}
+    tasks: list[tuple[Callable, Tensor]] = []
     costs: dict[str, Cost] = {}
-    buffers: dict[Tensor, Tensor] = {}
     for name, module in modules.items():
         try:
             state, costs[name] = stand_ins(module), cost(module, input_shape)
@@ -100,41 +99,38 @@ def measure_time(
             raise ValueError(f"modules[{name!r}]: {error}") from error
         if any(value.is_meta for value in state.values()):
             raise ValueError(f"modules[{name!r}] is on the meta device: it has no numbers to work with")
-        tasks[name] = module, noise.to(empty_image(state, ()))
-        buffers |= {buffer: buffer.clone() for buffer in module.buffers()}
-    device = next(iter(tasks.values()))[1].device
+        tasks.append((module, noise.to(empty_image(state, ()))))
+    device = tasks[0][1].device
     block, square = torch.zeros(BLOCK, device=device), torch.zeros(SQUARE, SQUARE, device=device)
-    mover, multiplier = object(), object()  # no name that a module may have
-    tasks |= {mover: (torch.relu, block), multiplier: (square.matmul, square)}
+    tasks += [(torch.relu, block), (square.matmul, square)]
+    buffers = [(buffer, buffer.clone()) for module in modules.values() for buffer in module.buffers()]
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         with torch.no_grad(), undisturbed():
-            samples = _take_turns(tasks, repeats)
+            *samples, moving, multiplying = _take_turns(tasks, repeats)
     finally:
         torch.set_num_threads(threads_before)
-        for buffer, before in buffers.items():
+        for buffer, before in buffers:
             buffer.copy_(before)
-    bandwidth = 2 * block.numel() * block.element_size() / float(np.median(samples[mover]))
-    peak = SQUARE**3 / float(np.median(samples[multiplier]))
-    return {name: Timing(tuple(samples[name]), threads, costs[name], bandwidth, peak) for name in modules}
+    bandwidth = 2 * block.numel() * block.element_size() / float(np.median(moving))
+    peak = SQUARE**3 / float(np.median(multiplying))
+    each = zip(costs.items(), samples, strict=True)
+    return {name: Timing(seconds, threads, counted, bandwidth, peak) for (name, counted), seconds in each}
 
 
-def _take_turns(tasks: Mapping[object, tuple[Callable, Tensor]], repeats: int) -> dict[object, list[float]]:
-    """Seconds per run, by name."""
+def _take_turns(tasks: list[tuple[Callable, Tensor]], repeats: int) -> list[tuple[float, ...]]:
+    """Seconds per run of each task, one for each repeat."""
     # Linux's allocator keeps blocks of this size for reuse once one was given back. Without it, a
     # large output comes page by page in every run, which can take longer than the arithmetic.
     torch.empty(31 * 2**20, dtype=torch.uint8)
-    runs = {}
-    samples: dict[object, list[float]] = {name: [] for name in tasks}
-    for name, (run, image) in tasks.items():
+    times = []
+    for run, image in tasks:
         # The first runs fetch memory and code; the time of the last says how many make a sample.
         once = [_seconds(run, image, 1) for _ in range(3)][-1]
-        runs[name] = max(1, round(LEAST_SECONDS / once))
-    for _ in range(repeats):
-        for name, (run, image) in tasks.items():
-            samples[name].append(_seconds(run, image, runs[name]))
-    return samples
+        times.append(max(1, round(LEAST_SECONDS / once)))
+    turns = [[_seconds(*task, n) for task, n in zip(tasks, times, strict=True)] for _ in range(repeats)]
+    return list(zip(*turns, strict=True))
 
 
 def _seconds(run: Callable, image: Tensor, times: int) -> float:

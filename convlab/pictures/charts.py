@@ -72,22 +72,27 @@ def growth(
     most = max(max(values) for values in sizes.values())
     frame(ax, "receptive field, pixels along one axis")
     ax.set(xlim=(places[0] - 0.4, places[-1] + 0.4), ylim=(2.2, 4 * most), yscale="log")
-    name_ticks(ax.xaxis, places, places)
     powers = [2**power for power in range(2, 12) if 2**power < 4 * most]
-    name_ticks(ax.yaxis, powers, powers)
+    return box(ax, places, powers, "layers")
+
+
+def box(ax: Axes, xs: Sequence[float], ys: Sequence[float], xlabel: str, *, pad: float = 2) -> Axes:
+    """Axes with these numbers below and on the left, in a thin box; `pad` is points above the label."""
+    name_ticks(ax.xaxis, xs, xs)
+    name_ticks(ax.yaxis, ys, ys)
     ax.minorticks_off()
-    ax.set_xlabel("layers", fontsize=palette.LABEL, labelpad=2)
+    ax.set_xlabel(xlabel, fontsize=palette.LABEL, labelpad=pad)
     return thin_sides(ax, *ax.spines)
 
 
-def layers(ax: Axes, cost: Cost, title: str = "") -> Axes:
+def layers(ax: Axes, cost: Cost) -> Axes:
     """Multiply-adds of each layer that has some, from input to output, coloured by kind."""
     layers = [layer for layer in cost.layers if layer.macs]
     shares = [100 * layer.macs / cost.macs for layer in layers]
     colours = [palette.of_kind(layer.kind) for layer in layers]
     ax.bar(range(1, len(layers) + 1), shares, color=colours, width=0.86)
     ax.set(xlim=(0.3, len(layers) + 0.7), ylim=(0, 1.1 * max(shares)))
-    frame(ax, title or "% of the multiply-adds, layer by layer")
+    frame(ax, "% of the multiply-adds, layer by layer")
     return _number_axes(ax, "layers, from input to output")
 
 

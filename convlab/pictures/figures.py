@@ -185,11 +185,12 @@ def show_times(timings: Mapping[str, Timing]) -> Picture:
     first = next(iter(timings.values()))
     kinds = [name if name in KINDS else _leading(timing.cost) for name, timing in timings.items()]
     colours = [palette.of_kind(kind) for kind in kinds]
-    shares, speeds = {}, {}
+    shares, speeds, each = {}, {}, []
     for name, timing in timings.items():
-        label = f"{name}  {1000 * timing.median:.3g} ms"
-        shares[label] = (100 * timing.cost.macs / first.cost.macs, 100 * timing.median / first.median)
+        label, share = f"{name}  {1000 * timing.median:.3g} ms", 100 * timing.cost.macs / first.cost.macs
+        shares[label] = (share, 100 * timing.median / first.median)
         speeds[name] = (timing.cost.intensity, timing.cost.macs / timing.median / 1e9)
+        each.append(f"{name} {share:.3g} % and {timing.cost.intensity:.2g}")
     time = f"% of the time, {words.count(first.threads, 'thread')}"
     ax = charts.cloud(sheet["shares"], shares, colours, "% of the multiply-adds", time)
     for (x, _), timing, colour in zip(shares.values(), timings.values(), colours, strict=True):
@@ -205,13 +206,9 @@ def show_times(timings: Mapping[str, Timing]) -> Picture:
     ax.plot(places, roof, color=palette.MUTED, linewidth=1.5)
     ax.fill_between(places, roof, ax.get_ylim()[1], color=palette.EMPTY)
     ax.set_title("roofline, from two yardsticks", fontsize=palette.TITLE)
-    each = "; ".join(
-        f"{name} {share:.3g} % and {timings[name].cost.intensity:.2g}"
-        for name, (share, _) in zip(timings, shares.values(), strict=True)
-    )
     return sheet.says(
         f"Measured time beside counted multiply-adds, as shares of {next(iter(timings))!r} "
-        f"({first.cost.macs:,}). Share of the multiply-adds, and multiply-adds per byte: {each}."
+        f"({first.cost.macs:,}). Share of the multiply-adds, and multiply-adds per byte: {'; '.join(each)}."
     )
 
 

@@ -125,8 +125,7 @@ def across(*blocks: Block, gap: float = GAP) -> Block:
 
 def down(*blocks: Block, gap: float = 0.1) -> Block:
     """Blocks one below the other; narrower ones are centred."""
-    turned = across(*map(_turned, blocks), gap=gap)
-    return _turned(turned)
+    return _turned(across(*map(_turned, blocks), gap=gap))
 
 
 def _turned(block: Block) -> Block:
@@ -218,8 +217,7 @@ def _wipe(ax: Axes) -> None:
     for axis in (ax.xaxis, ax.yaxis):
         if axis.get_scale() != "linear":
             axis.axes.set(**{f"{axis.axis_name}scale": "linear"})
-    for spine in ax.spines.values():
-        spine.set(visible=True)
+    ax.spines[:].set(visible=True)
 
 
 def frame(
@@ -228,8 +226,7 @@ def frame(
     """A title and a frame in the colour of what the axes show; no ticks."""
     ax.set_title(title, fontsize=size, color=colour, pad=7)
     ax.set(xticks=[], yticks=[])
-    for spine in ax.spines.values():
-        spine.set(edgecolor=colour, linewidth=linewidth)
+    ax.spines[:].set(edgecolor=colour, linewidth=linewidth)
     return ax
 
 
