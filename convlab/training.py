@@ -29,19 +29,25 @@ def alternatives(
     out_channels = check_whole("out_channels", out_channels, 1)
     if out_channels % 4:
         raise ValueError(f"out_channels={out_channels} must be a multiple of 4, for the bottleneck")
-    i, o, k = in_channels, out_channels, kernel_size
-    narrow = o // 4
+    narrow = out_channels // 4
 
     def conv(channels: int, filters: int, size: int, **options: int) -> ConvSpec:
         return ConvSpec(channels, filters, size, padding="same", bias=False, **options)
 
     return {
-        "ordinary": (conv(i, o, k),),
-        "pointwise": (conv(i, o, 1),),
-        "dilated": (conv(i, o, k, dilation=dilation),),
-        "grouped": (conv(i, o, k, groups=groups),),
-        "separable": (conv(i, i, k, groups=i), conv(i, o, 1)),
-        "bottleneck": (conv(i, narrow, 1), conv(narrow, narrow, k), conv(narrow, o, 1)),
+        "ordinary": (conv(in_channels, out_channels, kernel_size),),
+        "pointwise": (conv(in_channels, out_channels, 1),),
+        "dilated": (conv(in_channels, out_channels, kernel_size, dilation=dilation),),
+        "grouped": (conv(in_channels, out_channels, kernel_size, groups=groups),),
+        "separable": (
+            conv(in_channels, in_channels, kernel_size, groups=in_channels),
+            conv(in_channels, out_channels, 1),
+        ),
+        "bottleneck": (
+            conv(in_channels, narrow, 1),
+            conv(narrow, narrow, kernel_size),
+            conv(narrow, out_channels, 1),
+        ),
     }
 
 

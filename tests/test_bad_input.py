@@ -152,7 +152,7 @@ BAD = [
     (lambda: hdc_distances(np.array(5)), "rates=array(5)"),
     # measuring
     (lambda: cost(SPEC, (4, 9, 9)), "module=ConvSpec("),
-    (lambda: cost(None, (4, 9, 9)), "module=None must be a whole module"),
+    (lambda: cost(None, (4, 9, 9)), "module=None must be a complete nn.Module"),
     (lambda: cost(nn.Conv2d, (4, 9, 9)), "module=<class"),
     (lambda: cost(CONV, (9, 9)), "input_shape=(9, 9) must be (C, H, W) or (1, C, H, W)"),
     (lambda: cost(CONV, "1×9×9"), "input_shape='1×9×9'"),

@@ -113,7 +113,7 @@ def test_a_weighted_sum_shows_its_three_terms_and_their_sum():
     assert [axes[c].texts[0].get_text() for c in ("red", "green", "blue")] == ["+", "+", "="]
     expected = 0.5 * ASTRONAUT[0, 0] - 0.25 * ASTRONAUT[0, 1]
     np.testing.assert_allclose(shown(axes["output"]), expected, atol=1e-6)
-    assert f"mean {expected.mean():.2f}" in picture.alt
+    assert f"with mean {expected.mean():.2f}" in picture.alt
 
 
 def test_numbers_have_a_true_minus_sign_and_zero_has_none():
@@ -121,7 +121,7 @@ def test_numbers_have_a_true_minus_sign_and_zero_has_none():
     lies = f"between −{-output.min():.2f} and {output.max():.2f}"
     assert lies in show_weighted_sum(ASTRONAUT).alt
     nearly = show_weighted_sum(torch.full((1, 3, 9, 9), 1e-4), red_percent=-100, green_percent=0)
-    assert "between 0.00 and 0.00, mean 0.00" in nearly.alt
+    assert "between 0.00 and 0.00, with mean 0.00" in nearly.alt
 
 
 def test_the_best_single_layer_is_a_least_squares_fit():

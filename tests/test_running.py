@@ -109,11 +109,11 @@ def test_a_module_that_takes_no_image_is_refused_in_words(measure, module):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (ConvSpec(1, 1, 3), "must be a whole module; spec.module() makes one of a ConvSpec"),
-        (nn.ReLU, "must be a whole module"),
-        (torch.relu, "must be a whole module"),
-        (None, "module=None must be a whole module"),
-        (nn.LazyConv2d(4, 3), "must be a whole module"),
+        (ConvSpec(1, 1, 3), "must be a complete nn.Module; spec.module() makes one of a ConvSpec"),
+        (nn.ReLU, "must be a complete nn.Module"),
+        (torch.relu, "must be a complete nn.Module"),
+        (None, "module=None must be a complete nn.Module"),
+        (nn.LazyConv2d(4, 3), "must be a complete nn.Module"),
     ],
     ids=["spec", "class", "function", "None", "lazy"],
 )

@@ -107,7 +107,9 @@ def _defaults(draw: Callable, offered: Mapping[str, object]) -> dict[str, object
 
 def _by_label(name: str, values: Iterable | Mapping[str, object]) -> dict[str, object]:
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise ValueError(f"{name}={values!r} must be what it offers: a list, range or mapping from labels")
+        raise ValueError(
+            f"{name}={values!r} must be what it offers: a list, a range, or a mapping from labels"
+        )
     labelled = values.items() if isinstance(values, Mapping) else ((_label(value), value) for value in values)
     pairs = list(islice(labelled, MOST + 1))
     if not 0 < len(pairs) <= MOST:
@@ -115,7 +117,9 @@ def _by_label(name: str, values: Iterable | Mapping[str, object]) -> dict[str, o
     options: dict[str, object] = {}
     for label, value in pairs:
         if str(label) in options:
-            raise ValueError(f"{name} offers {label!r} twice: give each value its own label in a mapping")
+            raise ValueError(
+                f"{name} offers {label!r} twice: give each value a label of its own in a mapping"
+            )
         options[str(label)] = _plain(value)
     return options
 

@@ -269,7 +269,9 @@ def show_learned_kernels(before: Tensor, after: Tensor) -> page.Picture:
     """
     shapes = {check_type(name, each, Tensor).shape for name, each in (("before", before), ("after", after))}
     if len(shapes) > 1 or before.dim() != 3:
-        raise ValueError(f"before={tuple(before.shape)} and after={tuple(after.shape)} must match: (N, k, k)")
+        raise ValueError(
+            f"before={tuple(before.shape)} and after={tuple(after.shape)} must be alike: (N, k, k)"
+        )
     count, height, width = after.shape
     columns = ceil(sqrt(count))
     ratio = columns * width / (ceil(count / columns) * height)

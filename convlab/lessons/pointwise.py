@@ -150,7 +150,9 @@ def show_weighted_sum(
         page.sign(sheet[colour], sign, 0.36)
     draw.feature_map(sheet["output"], output, "output")
     low, mean, high = (words.number(value.item()) for value in (output.min(), output.mean(), output.max()))
-    return sheet.says(f"The sum of {', '.join(terms)}: the output is between {low} and {high}, mean {mean}.")
+    return sheet.says(
+        f"The sum of {', '.join(terms)}: the output lies between {low} and {high}, with mean {mean}."
+    )
 
 
 def best_single_layer(inputs: Tensor, target: Tensor) -> Tensor:

@@ -55,7 +55,9 @@ def stand_ins(module: nn.Module) -> dict[str, Tensor]:
         For what is no module, or one whose parameters wait for their first image.
     """
     if not isinstance(module, nn.Module) or any(map(is_lazy, module.parameters())):
-        raise ValueError(f"module={module!r} must be a whole module; spec.module() makes one of a ConvSpec")
+        raise ValueError(
+            f"module={module!r} must be a complete nn.Module; spec.module() makes one of a ConvSpec"
+        )
     state = {name: value.detach() for name, value in module.named_parameters()}
     return state | {name: value.clone() for name, value in module.named_buffers()}
 

@@ -180,7 +180,9 @@ def show_times(timings: Mapping[str, Timing]) -> Picture:
     timings = check_mapping("timings", timings, Timing, least=2)
     for name, timing in timings.items():
         if not timing.cost.macs:
-            raise ValueError(f"timings[{name!r}] has no multiply-adds, so no place on a logarithmic axis")
+            raise ValueError(
+                f"timings[{name!r}] has no multiply-adds: a logarithmic axis has no place for it"
+            )
     sheet = page.blank(page.panels(("shares", "roofline"), 4.5, 3.75, left=0.75, below=0.65))
     first = next(iter(timings.values()))
     kinds = [name if name in KINDS else _leading(timing.cost) for name, timing in timings.items()]

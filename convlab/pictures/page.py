@@ -25,7 +25,9 @@ DPI = 100
 WIDTH = 11.0  # of a page, in inches
 HEAD = 0.42  # room for a title above a panel, in inches
 GAP = 0.25  # between panels
-FALLBACKS = "Noto Sans CJK SC,Noto Sans SC,Source Han Sans SC,WenQuanYi Micro Hei,PingFang SC,Microsoft YaHei"
+FALLBACKS = (
+    "Noto Sans CJK SC,Noto Sans SC,Source Han Sans SC,WenQuanYi Micro Hei,PingFang SC,Microsoft YaHei,SimHei"
+)
 
 
 @dataclass(frozen=True, repr=False)
