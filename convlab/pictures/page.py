@@ -50,7 +50,7 @@ class Picture:
     def encode(self, file_format: str = "png") -> bytes:
         """The drawn figure as a file: "png" (256 colours, small) or "jpeg" (quick to make)."""
         check_one_of("file_format", file_format, ("png", "jpeg"))
-        canvas = self.figure.canvas
+        canvas, stale = self.figure.canvas, self.figure.stale
         drawn = FigureCanvasAgg(self.figure)  # whatever canvas a figure came with, or none
         try:
             with warnings.catch_warnings():
@@ -60,6 +60,7 @@ class Picture:
             image = Image.fromarray(np.asarray(drawn.buffer_rgba())[..., :3])
         finally:
             self.figure.set_canvas(canvas)
+            self.figure.stale = stale
         file = io.BytesIO()
         if file_format == "png":
             image.quantize(256, dither=Image.Dither.NONE).save(file, "png", optimize=True)
@@ -164,6 +165,7 @@ class Sheet(dict[str, Axes]):
 
     def says(self, sentence: str) -> Picture:
         """What was drawn, with the sentence that it shows."""
+        self.figure.stale = False  # until somebody else draws on it
         return Picture(self.figure, sentence)
 
 
@@ -173,7 +175,10 @@ _used: ContextVar[Figure | None] = ContextVar("used", default=None)
 
 @contextmanager
 def over(figure: Figure | None) -> Iterator[None]:
-    """The next page is drawn over this figure, if it has the same panels: making axes takes longest."""
+    """The next page is drawn over this figure, if it has the same panels and nobody else drew on it.
+
+    Making axes takes longest.
+    """
     token = _used.set(figure)
     try:
         yield
@@ -192,7 +197,7 @@ def blank(block: Block, *, width: float = WIDTH, below: float = 0.1) -> Sheet:
     """
     figure = _used.get()
     _used.set(None)
-    if figure is None or _block_of.get(figure) != (block, width, below):
+    if figure is None or figure.stale or _block_of.get(figure) != (block, width, below):
         figure = Figure(dpi=DPI)
         FigureCanvasAgg(figure)
         height, margin = block.height + below, (width - block.width) / 2
