@@ -1,12 +1,12 @@
 """What can be chosen: controls, the values that each offers, and where each stands. No widgets."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from numbers import Integral, Real
 from typing import Any
 
-from convlab.checks import check_one_of, check_type
+from convlab.checks import check_mapping, check_one_of
 
 MOST = 10_000  # values of one control: more are a slip
 
@@ -31,10 +31,13 @@ class Choices:
 
     def __init__(self, draw: Callable, offered: Mapping[str, Iterable], labels: Mapping[str, str]) -> None:
         starts = _defaults(draw, offered)
+        # What can be gone through but once is kept, to be offered again.
+        offered = {n: list(islice(v, MOST + 1)) if isinstance(v, Iterator) else v for n, v in offered.items()}
+        self.offered = offered
         self.options = {name: _by_label(name, values) for name, values in offered.items()}
         self.labels = {name: name.replace("_", " ") for name in offered}
-        for name, label in labels.items():
-            self.labels[check_one_of("labels", name, offered)] = check_type(f"labels[{name!r}]", label, str)
+        for name, label in check_mapping("labels", labels, str, least=0).items():
+            self.labels[check_one_of("labels", name, offered)] = label
         self.scales = {name for name, values in offered.items() if _is_scale(values)}
         self.at = {name: max(self._place(name, starts.get(name)), 0) for name in offered}
 
@@ -94,7 +97,7 @@ def _defaults(draw: Callable, offered: Mapping[str, object]) -> dict[str, object
     if not callable(draw):
         raise ValueError(f"draw={draw!r} must be a function that returns a picture")
     parameters = inspect.signature(draw).parameters
-    named = {name: p for name, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    named = {name: p for name, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for name in offered:
         if name not in named and not takes_any:
@@ -106,6 +109,7 @@ def _defaults(draw: Callable, offered: Mapping[str, object]) -> dict[str, object
 
 
 def _by_label(name: str, values: Iterable | Mapping[str, object]) -> dict[str, object]:
+    values = _plain(values)  # an array without axes is one number
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise ValueError(
             f"{name}={values!r} must be what it offers: a list, a range, or a mapping from labels"

@@ -64,7 +64,7 @@ class Explorer:
         **choices: Iterable | Mapping[str, object],
     ) -> None:
         self.choices = Choices(draw, choices, labels or {})
-        self._draw, self._offered = draw, choices
+        self._draw = draw
         self._start = self.values
         self._controls = self._new_controls()
         self._picture = self.picture
@@ -129,7 +129,7 @@ class Explorer:
         ValueError
             If the controls have more than ``MOST_FRAMES`` states together.
         """
-        ahead = Explorer(self._draw, labels=self.choices.labels, **(self._offered | choices))
+        ahead = Explorer(self._draw, labels=self.choices.labels, **(self.choices.offered | choices))
         options = ahead.choices.options
         frames = prod(map(len, options.values()))
         if frames > MOST_FRAMES:
@@ -170,13 +170,12 @@ class Explorer:
     def _drawn(self, over: Figure | None = None) -> Picture:
         with page.over(over):
             drawn = self._draw(**self.values)
-        if isinstance(drawn, Figure):
-            if "matplotlib.pyplot" in sys.modules:  # which would show the figure once more
-                sys.modules["matplotlib.pyplot"].close(drawn)
-            return Picture(drawn, self.choices.sentence)
-        if not isinstance(drawn, Picture):
+        picture = Picture(drawn, self.choices.sentence) if isinstance(drawn, Figure) else drawn
+        if not isinstance(picture, Picture):
             raise ValueError(f"draw returned {reprlib.repr(drawn)}: it must return a Picture or a Figure")
-        return drawn
+        if "matplotlib.pyplot" in sys.modules:  # which would show the figure once more
+            sys.modules["matplotlib.pyplot"].close(picture.figure)
+        return picture
 
     def _follow(self, change: Bunch) -> None:
         """What happens when a reader has moved a control."""
