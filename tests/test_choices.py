@@ -79,6 +79,8 @@ def test_what_people_bring_can_be_chosen(offered, labels, value):
     [
         (5, "n=5 must be what it offers"),
         (None, "n=None must be what it offers"),
+        (np.array(3), "n=3 must be what it offers"),
+        (torch.tensor(3), "n=3 must be what it offers"),
         (True, "n=True must be what it offers"),
         ("abc", "n='abc' must be what it offers"),
         ([], r"n=\[\] offers nothing"),
@@ -106,6 +108,8 @@ def test_controls_are_those_that_the_drawing_takes():
         Explorer(draw, labels={"m": "much"}, n=(1, 2))
     with pytest.raises(ValueError, match=r"labels\['n'\]=3 must be of type str"):
         Explorer(draw, labels={"n": 3}, n=(1, 2))
+    with pytest.raises(ValueError, match=r"labels=\['n'\] must be a mapping"):
+        Explorer(draw, labels=["n"], n=(1, 2))
 
 
 def test_a_control_may_be_called_otherwise_on_screen():
@@ -148,3 +152,9 @@ def test_several_controls_move_at_once_with_one_drawing_or_none_does():
             explorer.set(**wrong)
         assert stands() == before
     assert explorer.picture.alt == "2 and 4."
+
+
+def test_what_can_be_gone_through_once_is_offered_for_good():
+    explorer = Explorer(draw, n=(n for n in (1, 2)))
+    again = Explorer(draw, **explorer.choices.offered)
+    assert list(again.choices.options["n"]) == list(explorer.choices.options["n"]) == ["1", "2"]

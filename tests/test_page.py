@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 from PIL import Image
 
 import convlab
@@ -128,6 +129,7 @@ def test_nothing_survives_on_a_page_that_is_drawn_over():
     page.name_ticks(ax.xaxis, ["a", "b"], [1, 2])
     page.thin_sides(ax)
     ax.set_axis_off()
+    used.says("1.")  # a drawing of the course's own, whatever it set
     with page.over(used.figure):
         again = page.blank(block)
     assert again.figure is used.figure
@@ -135,8 +137,22 @@ def test_nothing_survives_on_a_page_that_is_drawn_over():
     np.testing.assert_array_equal(pixels(again.says("1.")), pixels(fresh.says("1.")))
 
 
+@pytest.mark.parametrize("add", ["legend", "twinx", "table", "add_artist"])
+def test_a_page_that_somebody_drew_on_is_made_anew(add):
+    block = page.panel("only", 4, 3)
+    sheet = page.blank(block)
+    sheet["only"].plot([1, 2], label="theirs")
+    used = sheet.says("1.").figure
+    made = {"table": {"cellText": [["a"]]}, "add_artist": {"a": Circle((0, 0), 1)}}.get(add, {})
+    getattr(used.axes[0], add)(**made)
+    with page.over(used):
+        again = page.blank(block)
+    assert again.figure is not used
+    assert again["only"].get_legend() is None
+
+
 def test_a_page_is_used_once_and_only_for_the_same_panels():
-    first = page.blank(page.panel("a", 2, 2))
+    first = page.blank(page.panel("a", 2, 2)).says("1.")
     with page.over(first.figure):
         one, other = page.blank(page.panel("a", 2, 2)), page.blank(page.panel("a", 2, 2))
     assert one.figure is first.figure is not other.figure

@@ -128,7 +128,7 @@ def _by_label(name: str, values: Iterable | Mapping[str, object]) -> dict[str, o
     return options
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> Any:
     """NumPy's and torch's single numbers as Python's own."""
     return value.item() if getattr(value, "ndim", None) == 0 else value  # type: ignore[attr-defined]
 
