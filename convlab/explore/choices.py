@@ -130,7 +130,7 @@ def _by_label(name: str, values: Iterable | Mapping[str, object]) -> dict[str, o
 
 def _plain(value: Any) -> Any:
     """NumPy's and torch's single numbers as Python's own."""
-    return value.item() if getattr(value, "ndim", None) == 0 else value  # type: ignore[attr-defined]
+    return value.item() if getattr(value, "ndim", None) == 0 else value
 
 
 def _label(value: object) -> str:
