@@ -4,6 +4,7 @@ import warnings
 from contextlib import nullcontext, suppress
 from functools import cache
 from importlib.resources import files
+from io import BytesIO
 from os import PathLike
 
 import numpy as np
@@ -16,7 +17,7 @@ from convlab.kernels import COLOUR_KERNELS
 
 PHOTOS = tuple("astronaut brick camera cat coffee coins grass gravel moon rocket".split())
 FILES = {"cat": "chelsea.png", "rocket": "rocket.jpg"}  # the others' bear their names
-Photo = Tensor | np.ndarray | Image.Image | str | PathLike[str]  # what `as_photo` takes
+Photo = Tensor | np.ndarray | Image.Image | str | PathLike[str] | bytes  # what `as_photo` takes
 COLOURS = ("red", "green", "blue")  # the channels of a colour photo, in their order
 MOST_PIXELS = 512  # along the longer side of a photo for which no size is given
 ROUNDING = 1e-4  # by which its numbers may leave [0, 1]
@@ -61,7 +62,7 @@ def as_photo(image: Photo, size: int | Pair | None = None, *, channels: int | No
 
     Parameters
     ----------
-    image : tensor, ndarray, PIL image or path
+    image : tensor, ndarray, PIL image, path or bytes
         Tensors and arrays are (H, W), (C, H, W), (1, C, H, W) or (H, W, C), with 1, 3 or 4 channels. Where
         two of them fit, channels come first. uint8 and uint16 are divided by their largest number,
         booleans are black and white, floats must be from 0 to 1. Alpha is dropped; a file or PIL
@@ -95,8 +96,10 @@ def _numbers(image: Photo) -> np.ndarray:
     """The numbers of a picture as they are; of a file or PIL image channels first, upright, without alpha."""
     if isinstance(image, np.ndarray):
         return np.asarray(image)  # no masked array or matrix, which have rules of their own
-    if not isinstance(image, (Tensor, Image.Image, str, PathLike)):
-        raise ValueError(f"image={image!r} must be a tensor, an array, a PIL image or a file's path")
+    if not isinstance(image, (Tensor, Image.Image, str, PathLike, bytes)):
+        raise ValueError(
+            f"image={image!r} must be a tensor, an array, a PIL image, or a file's path or bytes"
+        )
     try:
         if isinstance(image, Tensor):
             image = image.detach().cpu()
@@ -104,7 +107,8 @@ def _numbers(image: Photo) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with nullcontext(image) if isinstance(image, Image.Image) else Image.open(image) as picture:
+            file = BytesIO(image) if isinstance(image, bytes) else image
+            with nullcontext(file) if isinstance(file, Image.Image) else Image.open(file) as picture:
                 picture.load()
             with suppress(Exception):  # the EXIF data of a whole photo may be damaged
                 picture = ImageOps.exif_transpose(picture)
@@ -112,7 +116,8 @@ def _numbers(image: Photo) -> np.ndarray:
                 picture = picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB")
             numbers = np.moveaxis(np.atleast_3d(np.asarray(picture)), 2, 0)
     except Exception as error:
-        raise ValueError(f"image={image!r} can't be read as a photo: {error}") from error
+        what = f"a file of {len(image):,} bytes" if isinstance(image, bytes) else repr(image)
+        raise ValueError(f"image={what} can't be read as a photo: {error}") from error
     # Older Pillows open a PNG of 16 bits as one of 32.
     narrow = picture.mode == "I" and (numbers.astype(np.uint16) == numbers).all()
     return numbers.astype(np.uint16) if narrow else numbers

@@ -111,6 +111,22 @@ def kernel(name: str, size: int = 3) -> Tensor:
     return KERNELS[check_one_of("name", name, KERNELS)](check_whole("size", size, 3, odd=True))
 
 
-def named_kernel(kernel: str, kernel_size: int = 3, *, name: str = "kernel") -> Tensor:
-    """:func:`kernel` for callers that call these two `kernel`, or the given `name`, and `kernel_size`."""
-    return KERNELS[check_one_of(name, kernel, KERNELS)](check_whole("kernel_size", kernel_size, 3, odd=True))
+def named_kernel(kernel: str | Tensor, kernel_size: int = 3, *, name: str = "kernel") -> Tensor:
+    """:func:`kernel` for callers that call these two `kernel`, or the given `name`, and `kernel_size`.
+
+    Numbers of one's own are taken too, and brought to the size round their middle: cut, or with zeros.
+    """
+    size = check_whole("kernel_size", kernel_size, 3, odd=True)
+    if not isinstance(kernel, Tensor):
+        return KERNELS[check_one_of(name, kernel, KERNELS)](size)
+    side = kernel.shape[-1] if kernel.dim() == 2 else 0
+    if kernel.shape != (side, side) or side % 2 == 0 or not kernel.isfinite().all():
+        raise ValueError(
+            f"{name} of shape {tuple(kernel.shape)} must be a square of finite numbers with a middle"
+        )
+    return torch.nn.functional.pad(kernel.float(), ((size - side) // 2,) * 4)
+
+
+def name_of(kernel: str | Tensor) -> str:
+    """What such a kernel is called in a sentence."""
+    return kernel if isinstance(kernel, str) else "your own kernel"

@@ -1,14 +1,102 @@
 """What can be chosen: controls, the values that each offers, and where each stands. No widgets."""
 
 import inspect
+import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from numbers import Integral, Real
 from typing import Any
 
-from convlab.checks import check_mapping, check_one_of
+import torch
+from torch import Tensor
+
+from convlab.checks import check_mapping, check_one_of, check_whole
+from convlab.images import PHOTOS, as_photo, photo
+from convlab.kernels import KERNELS
 
 MOST = 10_000  # values of one control: more are a slip
+LOUDEST = 4  # the largest number that can be written into a grid, and its negative the smallest
+
+Rows = tuple[tuple[float, ...], ...]
+Place = int | Rows  # where a control stands: the number of an option, or numbers that a reader wrote
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What :func:`grid` makes: ``named`` holds the numbers of each starting point."""
+
+    height: int
+    width: int
+    named: Mapping[str, Tensor]
+
+    def rows(self, name: str, value: object) -> Rows:
+        """The numbers as rows, or a sentence that says what is wrong with them."""
+        try:
+            numbers = torch.as_tensor(value, dtype=torch.float64)
+            fits = numbers.shape == (self.height, self.width) and bool((abs(numbers) <= LOUDEST).all())
+        except (TypeError, ValueError, RuntimeError):
+            fits = False
+        if not fits:
+            raise ValueError(
+                f"{name}={reprlib.repr(value)} must be one of {', '.join(self.named)}, or "
+                f"{self.height}×{self.width} numbers from −{LOUDEST} to {LOUDEST}"
+            )
+        return tuple(map(tuple, numbers.tolist()))
+
+
+def grid(height: int, width: int, named: Mapping[str, Tensor] | None = None) -> Grid:
+    """A control whose value is a small grid of numbers, dragged or typed, from −4 to 4.
+
+    Parameters
+    ----------
+    height, width : int
+        From 1 to 7.
+    named : mapping of str to Tensor (height, width), optional
+        What one starts from: the kernels in ``convlab.kernels.KERNELS``, unless given. For these
+        `draw` gets the name, for numbers of one's own a tensor.
+
+    Raises
+    ------
+    ValueError
+        For another size, or a starting point of another one.
+    """
+    size = check_whole("height", height, 1, 7), check_whole("width", width, 1, 7)
+    if named is None and (size[0] != size[1] or size[0] not in (3, 5, 7)):
+        raise ValueError(f"a grid of {height}×{width} needs `named`: no kernel of the course has that size")
+    made = Grid(*size, {name: make(height) for name, make in KERNELS.items()} if named is None else named)
+    for name, numbers in check_mapping("named", made.named, Tensor).items():
+        made.rows(f"named[{name!r}]", numbers)
+    return made
+
+
+@dataclass(frozen=True)
+class Album:
+    """What :func:`photos` makes."""
+
+    named: dict[str, Tensor]
+    size: int | tuple[int, int]
+    channels: int
+
+
+def photos(*names: str, size: int | tuple[int, int], channels: int = 3) -> Album:
+    """A control whose value is a photo: one of the course's, or a file of the reader's own.
+
+    Parameters
+    ----------
+    *names : str
+        Of ``convlab.images.PHOTOS``.
+    size, channels
+        As in :func:`~convlab.images.photo`; every photo is brought to them.
+
+    Raises
+    ------
+    ValueError
+        For no name or an unknown one, or a size or number of channels that no photo can have.
+    """
+    if not names:
+        raise ValueError(f"name at least one photo of: {', '.join(PHOTOS)}")
+    return Album({name: photo(name, size, channels=channels) for name in names}, size, channels)
 
 
 class Choices:
@@ -34,23 +122,64 @@ class Choices:
         # What can be gone through but once is kept, to be offered again.
         offered = {n: list(islice(v, MOST + 1)) if isinstance(v, Iterator) else v for n, v in offered.items()}
         self.offered = offered
+        self.grids = {name: values for name, values in offered.items() if isinstance(values, Grid)}
+        self.albums = {name: values for name, values in offered.items() if isinstance(values, Album)}
         self.options = {name: _by_label(name, values) for name, values in offered.items()}
         self.labels = {name: name.replace("_", " ") for name in offered}
         for name, label in check_mapping("labels", labels, str, least=0).items():
             self.labels[check_one_of("labels", name, offered)] = label
         self.scales = {name for name, values in offered.items() if _is_scale(values)}
-        self.at = {name: max(self._place(name, starts.get(name)), 0) for name in offered}
+        self.at: dict[str, Place] = {name: max(self._place(name, starts.get(name)), 0) for name in offered}
 
     @property
     def values(self) -> dict[str, object]:
         """Where the controls stand."""
-        return {name: list(self.options[name].values())[place] for name, place in self.at.items()}
+        return self.values_at(self.at)
 
-    @property
-    def sentence(self) -> str:
+    def values_at(self, at: Mapping[str, Place]) -> dict[str, object]:
+        """What is chosen where the controls stand at these places."""
+        return {
+            name: list(self.options[name].values())[place] if isinstance(place, int) else torch.tensor(place)
+            for name, place in at.items()
+        }
+
+    def sentence_at(self, at: Mapping[str, Place]) -> str:
         """The same in words."""
-        stand = (f"{self.labels[name]}: {list(self.options[name])[at]}" for name, at in self.at.items())
-        return f"{', '.join(stand)}."
+        labels = {
+            name: list(self.options[name])[place] if isinstance(place, int) else "your own"
+            for name, place in at.items()
+        }
+        return f"{', '.join(f'{self.labels[name]}: {label}' for name, label in labels.items())}."
+
+    def unpack(self, places: object) -> dict[str, Place]:
+        """The places of all controls, from a list in their order.
+
+        Raises
+        ------
+        ValueError
+            For another number of places, or one that a control doesn't have.
+        """
+        if not isinstance(places, list) or len(places) != len(self.options):
+            raise ValueError(f"at={places!r} must be a list of {len(self.options)} places")
+        at: dict[str, Place] = {}
+        for (name, options), place in zip(self.options.items(), places, strict=True):
+            rows = name in self.grids and not isinstance(place, int)
+            at[name] = (
+                self.grids[name].rows(name, place) if rows else check_whole(name, place, 0, len(options) - 1)
+            )
+        return at
+
+    def give(self, name: str, label: str, content: bytes) -> None:
+        """Offer one more photo, and move there; a label that is there already makes room for it.
+
+        Raises
+        ------
+        ValueError
+            If the control takes no photos, or `content` is none.
+        """
+        album = self.albums[check_one_of("name", name, self.albums)]
+        self.options[name][label] = as_photo(content, album.size, channels=album.channels)
+        self.at = self.at | {name: list(self.options[name]).index(label)}
 
     def set(self, **values: object) -> None:
         """Move controls: all that are named, or none.
@@ -62,8 +191,8 @@ class Choices:
         """
         self.at = self.at | {name: self.check(name, value) for name, value in values.items()}
 
-    def check(self, name: str, value: object) -> int:
-        """The place of a value among those that a control offers.
+    def check(self, name: str, value: object) -> Place:
+        """The place of a value among those that a control offers, or the numbers of a grid.
 
         Raises
         ------
@@ -73,6 +202,8 @@ class Choices:
         if name not in self.options:
             raise ValueError(f"{name!r} is not a control: there are {', '.join(self.options)}")
         if (place := self._place(name, value)) < 0:
+            if name in self.grids:
+                return self.grids[name].rows(name, value)
             raise ValueError(f"{name}={value!r} is not offered: choose from {', '.join(self.options[name])}")
         return place
 
@@ -109,6 +240,10 @@ def _defaults(draw: Callable, offered: Mapping[str, object]) -> dict[str, object
 
 
 def _by_label(name: str, values: Iterable | Mapping[str, object]) -> dict[str, object]:
+    if isinstance(values, Grid):
+        return {label: label for label in values.named}
+    if isinstance(values, Album):
+        return dict(values.named)
     values = _plain(values)  # an array without axes is one number
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise ValueError(
@@ -143,7 +278,7 @@ def _label(value: object) -> str:
 
 def _is_scale(values: Iterable | Mapping[str, object]) -> bool:
     """Whether a slider suits the values: a range, or more than four rising numbers."""
-    if isinstance(values, (range, Mapping)):
+    if isinstance(values, (range, Mapping, Grid, Album)):
         return isinstance(values, range)
     numbers: list[Any] = [_plain(value) for value in values]
     rising = all(isinstance(value, Real) for value in numbers) and numbers == sorted(numbers)

@@ -1,35 +1,64 @@
-"""Controls that redraw a picture: live beside a kernel, and rendered ahead to live without one."""
+"""A picture under controls: drawn on demand beside a kernel, or drawn ahead for a page without one."""
 
 from __future__ import annotations
 
+import base64
+import json
 import reprlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from html import escape
+from dataclasses import asdict, dataclass
 from itertools import product
 from math import prod
+from os import PathLike
+from pathlib import Path
+from typing import Any
 
-import ipywidgets as widgets
 from matplotlib.figure import Figure
-from traitlets import Bunch
+from traitlets import Bunch, Dict, List, TraitError, TraitType, Unicode, observe, validate
 
-from convlab.explore.choices import Choices
+from convlab.explore.choices import Album, Choices, Grid, Place
+from convlab.explore.spots import spots
+from convlab.explore.view import View
 from convlab.pictures import page
 from convlab.pictures.page import Picture
 
-WIDTH = "1100px"
-LAYOUT = {"width": "100%", "max_width": WIDTH}
-# Controls as large as sentences, to be read from the back row; each name beside its buttons.
-STYLE = """<style>
-.convlab .widget-label, .convlab .widget-readout, .convlab .widget-toggle-button,
-.convlab .widget-dropdown > select { font-size: 16px }
-.convlab .widget-toggle-buttons { display: flex; gap: 8px }
-</style>"""
-MOST_FRAMES = 200
+MOST_FRAMES = 2_000
+Offer = Iterable | Mapping[str, object] | Grid | Album
 
 
-class Explorer:
+class Offered(TraitType):
+    """A control of an explorer: one of the values that it offers."""
+
+    def validate(self, explorer: Any, value: object) -> object:
+        place = explorer.choices.check(self.name, value)
+        return explorer.choices.values_at({self.name: place})[self.name]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a reader is asked to write down before the controls first reach `values`.
+
+    Parameters
+    ----------
+    text : str
+        The question.
+    answer : float
+        Computed, best of all.
+    values : mapping
+        Of controls: where they stand when the answer is to be seen.
+    """
+
+    text: str
+    answer: float
+    values: Mapping[str, object]
+
+
+class Explorer(View):
     """A picture under controls, each of which offers only values that are legal.
+
+    It is a widget of ipywidgets: it stands in a ``VBox``, and ``values``, a dict of all controls, and
+    each control under its own name are traits, to be read, set, observed and linked.
 
     Parameters
     ----------
@@ -39,7 +68,9 @@ class Explorer:
         defaults of its arguments are where controls start.
     labels : mapping of str to str, optional
         What controls are called on screen, where that is not their name.
-    **choices : range, list, tuple or mapping
+    predict : Prediction, optional
+        Asked above the controls, kept, and compared once they show the answer.
+    **choices : range, list, tuple, mapping, :func:`grid` or :func:`photos`
         For each control the values that it offers: a range becomes a slider, up to four values
         become buttons, more become a slider if they are rising numbers and a menu if not. A
         mapping gives each value a label.
@@ -47,48 +78,56 @@ class Explorer:
     Raises
     ------
     ValueError
-        For a control that `draw` does not take, for what can't be chosen from, or if `draw` returns
-        anything else.
+        For a control that `draw` does not take or whose name the widget has already, for what can't be
+        chosen from, or if `draw` returns anything else.
 
     Notes
     -----
-    A stored notebook keeps the picture and its sentence, never the state of a widget. What is used
-    here works alike in ipywidgets 7.7.1 and 8, but for :meth:`kernel_free`, which needs 8.
+    A stored notebook keeps the picture and its sentence, never the state of a widget.
     """
+
+    controls = List().tag(sync=True)
+    at = List().tag(sync=True)
+    predict = Dict().tag(sync=True)
+    predicted = Unicode().tag(sync=True)
+    values = Dict()
 
     def __init__(
         self,
         draw: Callable[..., Picture | Figure],
         *,
         labels: Mapping[str, str] | None = None,
-        **choices: Iterable | Mapping[str, object],
+        predict: Prediction | None = None,
+        **choices: Offer,
     ) -> None:
         self.choices = Choices(draw, choices, labels or {})
+        for name in choices:
+            if hasattr(Explorer, name):
+                raise ValueError(f"{name!r} can't be a control: every widget has a {name!r} of its own")
         self._draw = draw
-        self._start = self.values
-        self._controls = self._new_controls()
-        self._picture = self.picture
-        self._image = widgets.Image(format="jpeg", layout=LAYOUT)
-        self._caption = widgets.HTML()
-        self._show()
-        for control in self._controls.values():
-            control.observe(self._follow, "index")
-        self.widget = widgets.VBox([_row(self._controls.values()), self._image, self._caption])
-
-    @property
-    def values(self) -> dict[str, object]:
-        """Where the controls stand."""
-        return self.choices.values
+        self._start = self.choices.at
+        self._shown: tuple[Choices, Mapping[str, Place], Picture] | None = None
+        self._show(self.choices, self._start)
+        self.add_traits(**{name: Offered() for name in choices})
+        state: dict[str, Any] = {"controls": self._described(self.choices), "at": list(self._start.values())}
+        if predict:
+            wanted = {name: self.choices.check(name, value) for name, value in predict.values.items()}
+            state["predict"] = asdict(predict) | {
+                "values": [wanted.get(name) for name in self.choices.options]
+            }
+        super().__init__(kind="explorer", values=self.choices.values, **state, **self.choices.values)
+        self.observe(self._follow, list(choices))
+        self.on_msg(self._asked)
 
     @property
     def picture(self) -> Picture:
         """What is shown now, on a figure of its own."""
-        return self._drawn()
+        return self._drawn(self.choices, self.choices.at)
 
     @property
     def sentence(self) -> str:
         """What the picture shows now, in words."""
-        return self._picture.alt
+        return self._show(self.choices, self.choices.at).alt
 
     def set(self, **values: object) -> Explorer:
         """Move controls, as a reader would, and draw once.
@@ -98,114 +137,149 @@ class Explorer:
         ValueError
             For a control or value that is not offered. Then, and if the drawing raises, nothing has moved.
         """
-        before = self.choices.at
-        self.choices.set(**values)
-        try:
-            self._picture = self._drawn(self._picture.figure)
-        except Exception:
-            self.choices.at = before
-            self._picture = self._drawn()  # the old figure may be half drawn over
-            raise
-        finally:
-            for name, place in self.choices.at.items():
-                self._controls[name].index = place
-        self._show()
+        at = self.choices.at | {name: self.choices.check(name, value) for name, value in values.items()}
+        self._show(self.choices, at)
+        self._move(at)
         return self
 
     def reset(self) -> None:
         """Move every control back to where it started."""
-        self.set(**self._start)
+        self._move(self._start)
 
-    def kernel_free(self, **choices: Iterable) -> widgets.VBox:
-        """The same explorer with every picture drawn ahead, which works without a kernel.
+    def to_html(self, folder: str | PathLike[str] | None = None, **choices: Offer) -> str:
+        """The same explorer as a part of a page, with every picture drawn ahead: it needs no kernel.
 
         Parameters
         ----------
+        folder : path, optional
+            Where the pictures are put, beside the page: it names them by the folder's last part.
+            Without, the page holds them itself.
         **choices
             Values for a control; all that it offers unless given.
 
         Raises
         ------
         ValueError
-            If the controls have more than ``MOST_FRAMES`` states together.
+            For what can't be chosen from, or more than ``MOST_FRAMES`` pictures.
         """
-        ahead = Explorer(self._draw, labels=self.choices.labels, **(self.choices.offered | choices))
-        options = ahead.choices.options
-        frames = prod(map(len, options.values()))
-        if frames > MOST_FRAMES:
-            counts = ", ".join(f"{name} ({len(offered)})" for name, offered in options.items())
-            raise ValueError(f"{frames} pictures are more than {MOST_FRAMES}: keep fewer values of {counts}")
-        leaves = []
-        for values in product(*(offered.values() for offered in options.values())):
-            ahead.set(**dict(zip(options, values, strict=True)))
-            image = widgets.Image(value=ahead._image.value, format="jpeg", layout=LAYOUT)
-            leaves.append(widgets.VBox([image, widgets.HTML(ahead._caption.value)]))
-        ahead.reset()
-        controls = ahead._new_controls()
-        # From the last control inwards to the first: one level of stacks for each control.
-        for name in reversed(options):
-            count = len(options[name])
-            groups = [leaves[i : i + count] for i in range(0, len(leaves), count)]
-            leaves = [widgets.Stack(group, selected_index=controls[name].index) for group in groups]
-            for stack in leaves:
-                widgets.jslink((controls[name], "index"), (stack, "selected_index"))
-        return widgets.VBox([_row(controls.values()), *leaves])
+        ahead = Choices(self._draw, self.choices.offered | choices, self.choices.labels)
+        counts = {name: len(offered) for name, offered in ahead.options.items()}
+        if (frames := prod(counts.values())) > MOST_FRAMES:
+            each = ", ".join(f"{name} ({count})" for name, count in counts.items())
+            raise ValueError(
+                f"{frames:,} pictures are more than {MOST_FRAMES:,}: keep fewer values of {each}"
+            )
+        state: dict[str, Any] = {name: getattr(self, name) for name in ("kind", "predict")}
+        state |= {"controls": self._described(ahead), "at": list(ahead.at.values())}
+        if folder is not None:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        known: dict[bytes, int] = {}  # many frames show the same photo
+        state["frames"] = {}
+        for number, places in enumerate(product(*map(range, counts.values()))):
+            frame, (jpeg, *blocks) = self._frame(ahead, dict(zip(counts, places, strict=True)))
+            frame["blocks"] = [known.setdefault(block, len(known)) for block in blocks]
+            frame["src"] = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+            if folder is not None:
+                (Path(folder) / f"{number}.jpg").write_bytes(jpeg)
+                frame["src"] = f"{Path(folder).name}/{number}.jpg"
+            state["frames"][json.dumps(frame.pop("at"), separators=(",", ":"))] = frame
+        return self._page(state | {"blocks": [base64.b64encode(block).decode() for block in known]})
 
-    def _new_controls(self) -> dict[str, widgets.Widget]:
-        controls = {}
-        for name, offered in self.choices.options.items():
-            kind, width = widgets.Dropdown, "300px"
-            if name in self.choices.scales:
-                kind, width = widgets.SelectionSlider, "340px"
-            elif len(offered) <= 4:
-                kind, width = widgets.ToggleButtons, "max-content"
-            layout = widgets.Layout(width=width, margin="4px 28px 4px 0")
-            control = kind(options=list(offered), index=self.choices.at[name], layout=layout)
-            control.description, control.style.description_width = self.choices.labels[name], "initial"
-            if kind is widgets.ToggleButtons:
-                control.style.button_width = "auto"
-            controls[name] = control
+    def _described(self, choices: Choices) -> list[dict[str, Any]]:
+        """The controls as the front end draws them."""
+        controls = []
+        for name, offered in choices.options.items():
+            kind = "range" if name in choices.scales else "radio" if len(offered) <= 4 else "select"
+            control: dict[str, Any] = {"label": choices.labels[name], "options": list(offered), "kind": kind}
+            if name in choices.grids:
+                numbers = [numbers.tolist() for numbers in choices.grids[name].named.values()]
+                control |= {"kind": "grid", "numbers": numbers}
+            elif name in choices.albums:
+                control["kind"] = "photo"
+            controls.append(control | {"name": name})
         return controls
 
-    def _drawn(self, over: Figure | None = None) -> Picture:
+    def _drawn(self, choices: Choices, at: Mapping[str, Place], over: Figure | None = None) -> Picture:
         with page.over(over):
-            drawn = self._draw(**self.values)
-        picture = Picture(drawn, self.choices.sentence) if isinstance(drawn, Figure) else drawn
+            drawn = self._draw(**choices.values_at(at))
+        picture = Picture(drawn, choices.sentence_at(at)) if isinstance(drawn, Figure) else drawn
         if not isinstance(picture, Picture):
             raise ValueError(f"draw returned {reprlib.repr(drawn)}: it must return a Picture or a Figure")
         if "matplotlib.pyplot" in sys.modules:  # which would show the figure once more
             sys.modules["matplotlib.pyplot"].close(picture.figure)
         return picture
 
-    def _follow(self, change: Bunch) -> None:
-        """What happens when a reader has moved a control."""
-        name = next(name for name, control in self._controls.items() if control is change.owner)
-        if change.new != self.choices.at[name]:
-            self.set(**{name: list(self.choices.options[name].values())[change.new]})
+    def _show(self, choices: Choices, at: Mapping[str, Place]) -> Picture:
+        """The picture of a state, drawn over the one before, which is given up."""
+        if self._shown is None or self._shown[:2] != (choices, at):
+            over, self._shown = self._shown and self._shown[2].figure, None
+            self._shown = choices, at, self._drawn(choices, at, over)
+        return self._shown[2]
 
-    def _show(self) -> None:
-        self._image.value = self._picture.encode("jpeg")
-        self._caption.value = as_html(self._picture.alt)
+    def _frame(self, choices: Choices, at: Mapping[str, Place]) -> tuple[dict[str, Any], list[bytes]]:
+        """What the front end shows of a state, and as bytes its picture and the numbers in it."""
+        picture = self._show(choices, at)
+        jpeg = picture.encode("jpeg")
+        where, blocks = spots(picture, choices)
+        return {"at": list(at.values()), "alt": picture.alt, "spots": where}, [jpeg, *blocks]
+
+    def _asked(self, _widget: object, content: dict[str, Any], buffers: list[memoryview]) -> None:
+        """The front end wants the picture of a state, or gives a photo."""
+        try:
+            if "photo" in content:
+                self.choices.give(content["photo"], content["label"], bytes(buffers[0]))
+                self._shown = None
+                self.controls = self._described(self.choices)
+                self._move(self.choices.at)
+                self.send({"taken": content["photo"]})
+            else:
+                self.send(*self._frame(self.choices, self.choices.unpack(content["want"])))
+        except Exception as error:  # told where the picture would stand: nobody sees a log
+            said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+            self.send({"at": content.get("want"), "error": said})
+
+    def _move(self, at: dict[str, Place]) -> None:
+        self.choices.at = at
+        values = self.choices.values
+        with self.hold_trait_notifications():
+            self.set_trait("at", list(at.values()))
+            self.set_trait("values", values)
+            for name, value in values.items():
+                self.set_trait(name, value)
+
+    def _follow(self, change: Bunch) -> None:
+        """What happens when the trait of one control was set."""
+        place = self.choices.check(change.name, change.new)
+        if place != self.choices.at[change.name]:
+            self._move(self.choices.at | {change.name: place})
+
+    @validate("at")
+    def _check_at(self, proposal: Bunch) -> object:
+        try:
+            self.choices.unpack(proposal.value)
+        except ValueError as error:
+            raise TraitError(str(error)) from error
+        return proposal.value
+
+    @observe("at")
+    def _follow_at(self, change: Bunch) -> None:
+        at = self.choices.unpack(change.new)
+        if at != self.choices.at:
+            self._move(at)
+
+    @validate("values")
+    def _check_values(self, proposal: Bunch) -> dict[str, object]:
+        places = {name: self.choices.check(name, value) for name, value in proposal.value.items()}
+        return self.choices.values_at(self.choices.at | places)
+
+    @observe("values")
+    def _follow_values(self, change: Bunch) -> None:
+        at = {name: self.choices.check(name, value) for name, value in change.new.items()}
+        if at != self.choices.at:
+            self._move(at)
 
     def __repr__(self) -> str:
         return self.sentence
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
-        return as_mimebundle(self.widget, self.sentence) | {"image/png": self._picture.encode("png")}
-
-
-def as_mimebundle(widget: widgets.Widget, text: str) -> dict[str, object]:
-    """What IPython shows for an object that is no widget itself: the live view, or else the text."""
-    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    return {"application/vnd.jupyter.widget-view+json": view, "text/plain": text}
-
-
-def _row(controls: Iterable[widgets.Widget]) -> widgets.HBox:
-    row = widgets.HBox(list(controls), layout=widgets.Layout(flex_flow="row wrap", max_width=WIDTH))
-    return row.add_class("convlab")
-
-
-def as_html(sentence: str, *, weight: str = "normal", colour: str = "inherit") -> str:
-    """A sentence as large as it can be read from afar, for ``widgets.HTML``."""
-    style = f"font: {weight} 16px/1.45 sans-serif; color: {colour}; max-width: {WIDTH}; white-space: normal"
-    return f'{STYLE}<div class="convlab-sentence" style="{style}">{escape(sentence)}</div>'
+    def _repr_html_(self) -> str:
+        return self._show(self.choices, self.choices.at)._repr_html_()

@@ -2,81 +2,148 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from importlib import import_module
 from importlib.resources import files
+from numbers import Real
+from random import Random
 from typing import Any
 
-import ipywidgets as widgets
 import torch
+from traitlets import Dict, List, Unicode
 
-from convlab.checks import check_one_of
-from convlab.explore.explorers import as_html, as_mimebundle
-from convlab.pictures import palette
+from convlab.checks import check_mapping, check_one_of, check_type
+from convlab.explore.view import View
 
 MODULES = ("standard", "pointwise", "dilated", "grouped", "separable", "choosing")
 LESSONS = {f"{number:02}": module for number, module in enumerate(MODULES)}
 FIELDS = {"text", "given", "choices", "because", "hint"}
+OPTIONAL = {"why", "tolerance"}
 
 
-class Question:
-    """A question with a few answers to choose from, which says at once whether one is right.
+class Question(View):
+    """A question with a few answers to choose from, or a number to type, which checks itself at once.
+
+    It is a widget of ipywidgets; ``chosen``, what was answered last, can be observed.
 
     Parameters
     ----------
     text : str
         The question.
-    choices : sequence
-        What may be answered; shown as text.
+    choices : sequence, optional
+        What may be answered; shown as text, in an order drawn from `name`. Without choices a
+        number is typed.
     answer : object
-        The right one of `choices`: computed, best of all.
+        The right one of `choices`, or the number: computed, best of all.
     because : str
         Why; shown with the right answer.
     hint : str
         What to think of; shown with a wrong one.
+    why : mapping, optional
+        For some wrong answers what is wrong with them, in place of the hint.
+    tolerance : float
+        By how much a typed number may miss the right one, or one of `why`.
+    name : str, optional
+        The question's; its text, unless given.
 
     Raises
     ------
     ValueError
-        If `answer` is not one of `choices`.
+        If `answer` is not one of `choices` or no number, or `why` is about the right or no answer.
     """
 
+    text = Unicode().tag(sync=True)
+    choices = List().tag(sync=True)
+    replies = List().tag(sync=True)
+    otherwise = Dict().tag(sync=True)
+    chosen = Unicode().tag(sync=True)
+
     def __init__(
-        self, text: str, choices: Sequence[object], answer: object, *, because: str, hint: str = "Try again."
+        self,
+        text: str,
+        choices: Sequence[object] | None = None,
+        answer: object = None,
+        *,
+        because: str,
+        hint: str = "Try again.",
+        why: Mapping[Any, str] | None = None,
+        tolerance: float = 0,
+        name: str | None = None,
     ) -> None:
-        self.text, self.choices, self._answer = text, list(choices), check_one_of("answer", answer, choices)
-        self._because, self._hint = because, hint
-        options = [(str(choice), choice) for choice in self.choices]
-        self._buttons = widgets.ToggleButtons(options=options, index=None)
-        self._buttons.style.button_width = "auto"
-        self._buttons.add_class("convlab")
-        self._reply = widgets.HTML()
-        self._buttons.observe(self._check, "value")
-        self.widget = widgets.VBox([widgets.HTML(as_html(text, weight="bold")), self._buttons, self._reply])
+        why = check_mapping("why", why or {}, str, least=0)
+        offered = None if choices is None else list(choices)
+        for value in [answer, *why]:
+            check_type("answer", value, Real) if offered is None else check_one_of("answer", value, offered)
+        if answer in why:
+            raise ValueError(f"why has a reason against the right answer, {answer!r}")
+        if offered is None:
+            offered = [answer, *why]
+        else:
+            Random(name or text).shuffle(offered)
+        replies = [
+            {"right": choice == answer, "text": because if choice == answer else why.get(choice, hint)}
+            for choice in offered
+        ]
+        state: dict[str, Any] = {
+            "text": text,
+            "choices": [str(choice) for choice in offered],
+            "replies": replies,
+        }
+        if choices is None:
+            state["otherwise"] = {"tolerance": tolerance, "values": offered, "text": hint}
+        super().__init__(kind="question", **state)
 
     @property
     def reply(self) -> str:
         """What is said to the answer chosen now; empty before one is."""
-        chosen = self._buttons.value
-        if self._buttons.index is None:
+        if not self.chosen:
             return ""
-        return f"✓ {chosen}: {self._because}" if chosen == self._answer else f"✗ Not {chosen}. {self._hint}"
+        if not self.otherwise:
+            return _said(self.chosen, **self.replies[self.choices.index(self.chosen)])
+        number = _number(self.chosen)
+        if number is None:
+            return f"“{self.chosen}” is no number: type digits, as in 1728 or 0.5."
+        for value, reply in zip(self.otherwise["values"], self.replies, strict=True):
+            if abs(number - value) <= self.otherwise["tolerance"] + 1e-9 * abs(value):
+                return _said(self.chosen, **reply)
+        return _said(self.chosen, False, self.otherwise["text"])
 
     def choose(self, choice: object) -> Question:
-        """Answer, as a reader would by clicking."""
-        self._buttons.value = check_one_of("choice", choice, self.choices)
+        """Answer, as a reader would by clicking or typing."""
+        self.chosen = str(choice if self.otherwise else check_one_of("choice", str(choice), self.choices))
         return self
 
-    def _check(self, _change: object) -> None:
-        colour = palette.OUTPUT if self.reply.startswith("✓") else palette.KERNEL
-        self._reply.value = as_html(self.reply, colour=colour)
+    def to_html(self) -> str:
+        """The same question as a part of a page, which needs no kernel."""
+        return self._page({name: getattr(self, name) for name in STATE})
 
     def __repr__(self) -> str:
-        return f"{self.text}  [{' | '.join(map(str, self.choices))}]"
+        return f"{self.text}  [{'a number' if self.otherwise else ' | '.join(self.choices)}]"
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
-        return as_mimebundle(self.widget, repr(self))
+    def _repr_html_(self) -> str:
+        shown = "<p>Type a number.</p>" if self.otherwise else ""
+        if not self.otherwise:
+            shown = f"<ul>{''.join(f'<li>{escape(choice)}</li>' for choice in self.choices)}</ul>"
+        return f"<p><strong>{escape(self.text)}</strong></p>{shown}"
+
+
+STATE = ("kind", "text", "choices", "replies", "otherwise", "chosen")
+
+
+def _said(chosen: str, right: bool, text: str) -> str:
+    return f"✓ {chosen}: {text}" if right else f"✗ Not {chosen}. {text}"
+
+
+def _number(typed: str) -> float | None:
+    """What a reader may type for a number: 1,728 or 1 728, 0.5 or 0,5, −2, 30 %."""
+    plain = re.sub(r"[\s_%]", "", typed).replace("−", "-")
+    if re.fullmatch(r"-?\d{1,3}(,\d{3})+(\.\d*)?", plain):
+        plain = plain.replace(",", "")
+    plain = plain.replace(",", ".")
+    return float(plain) if re.fullmatch(r"-?(\d+\.?\d*|\.\d+)", plain) else None
 
 
 def ask(name: str) -> Question:
@@ -108,9 +175,10 @@ def pose(name: str, words: Mapping[str, Any], compute: Callable[..., dict[str, A
     name : str
         The question's, for messages.
     words : mapping
-        ``text``, ``because`` and ``hint`` as in :class:`Question`; ``given``, a mapping; ``choices``,
-        either a list, in which the right one equals what is computed as "answer" or holds a placeholder
-        for it, or a mapping from what may be computed to what is shown for it.
+        ``text``, ``because``, ``hint`` and, if there, ``why`` and ``tolerance`` as in :class:`Question`;
+        ``given``, a mapping; ``choices``, either "a number", or a list, in which the right one equals
+        what is computed as "answer" or holds a placeholder for it, or a mapping from what may be
+        computed to what is shown for it. ``why`` names choices as they are shown.
     compute : callable
         ``compute(**given)`` gives "answer" and whatever else the words have placeholders for.
 
@@ -121,19 +189,24 @@ def pose(name: str, words: Mapping[str, Any], compute: Callable[..., dict[str, A
         doesn't take, for a placeholder that is neither given nor computed, and for choices without the
         answer or with two alike.
     """
-    if odd := words.keys() ^ FIELDS:
+    if odd := (words.keys() - OPTIONAL) ^ FIELDS:
         raise ValueError(f"question {name!r} lacks, or has no use for: {', '.join(sorted(odd))}")
     given, offered = words["given"], words["choices"]
     try:
         with torch.random.fork_rng(devices=[]):  # to ask leaves the reader's random numbers as they were
             values = given | compute(**given)
-        answer = values["answer"]
+        answer, tolerance = values["answer"], words.get("tolerance", 0)
+        text, because, hint = (words[field].format(**values) for field in ("text", "because", "hint"))
+        why: dict[Any, str] = {
+            k.format(**values): v.format(**values) for k, v in words.get("why", {}).items()
+        }
+        about = {"because": because, "hint": hint, "tolerance": tolerance, "name": name}
+        if offered == "a number":
+            return Question(text, answer=answer, why={_number(k): v for k, v in why.items()}, **about)
         if isinstance(offered, list):
             offered = {answer if "{answer" in str(choice) else choice: choice for choice in offered}
         choices = {value: str(choice).format(**values) for value, choice in offered.items()}
-        text, because, hint = (words[field].format(**values) for field in ("text", "because", "hint"))
-        right = choices.get(answer, answer)
-        return Question(text, list(choices.values()), right, because=because, hint=hint)
+        return Question(text, list(choices.values()), choices.get(answer, answer), why=why, **about)
     except (AttributeError, LookupError) as error:
         raise ValueError(f"question {name!r} has a placeholder that nothing computes: {error}") from error
     except (TypeError, ValueError) as error:

@@ -1,12 +1,14 @@
 """A figure that says what it shows, and the page it is drawn on: blocks of panels, measured in inches."""
 
+import base64
 import io
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -30,22 +32,39 @@ FALLBACKS = (
 )
 
 
+@dataclass(frozen=True)
+class Touch:
+    """What a hand can do on one panel of a picture, beside reading the numbers of its pixels and bars.
+
+    ``moves`` names a control for "x" and "y", with `origin` and `step`: its value v lies at
+    origin + step·v on that axis. ``sets`` are values that a press anywhere in the panel chooses.
+    ``texts`` say what stands in each of the panel's rows and columns, in place of numbers.
+    """
+
+    axes: Axes
+    moves: Mapping[str, tuple[str, float, float]]
+    sets: Mapping[str, object]
+    texts: Sequence[Sequence[str]] = ()
+
+
 @dataclass(frozen=True, repr=False)
 class Picture:
     """A figure and the sentence that says what it shows, numbers included.
 
-    In a notebook it displays as the figure, with the sentence as its plain text: what a screen
-    reader reads, and what a test can compare.
+    In a notebook it displays as an image with the sentence as its alternative text, which a screen
+    reader reads, and as plain text, which a test compares. `touches` are for an explorer.
     """
 
     figure: Figure
     alt: str
+    touches: Sequence[Touch] = ()
 
     def __repr__(self) -> str:
         return self.alt
 
-    def _repr_png_(self) -> bytes:
-        return self.encode("png")
+    def _repr_html_(self) -> str:
+        source = base64.b64encode(self.encode("png")).decode()
+        return f'<img alt="{escape(self.alt)}" src="data:image/png;base64,{source}">'
 
     def encode(self, file_format: str = "png") -> bytes:
         """The drawn figure as a file: "png" (256 colours, small) or "jpeg" (quick to make)."""
@@ -157,16 +176,40 @@ def beside_a_chart(label: str, ratio: float, chart: str) -> Block:
 
 
 class Sheet(dict[str, Axes]):
-    """The axes of a page by their labels."""
+    """The axes of a page by their labels, and how they can be touched."""
 
     def __init__(self, figure: Figure) -> None:
         super().__init__({str(axes.get_label()): axes for axes in figure.axes})
         self.figure = figure
+        self.touches: list[Touch] = []
+
+    def touch(
+        self,
+        label: str,
+        *,
+        x: str = "",
+        y: str = "",
+        origin: tuple[float, float] = (0, 0),
+        step: tuple[float, float] = (1, 1),
+        **sets: object,
+    ) -> None:
+        """A panel whose axes stand for controls of these names, or which chooses values when pressed.
+
+        The value v of a control lies at origin + step·v; `origin` and `step` are (vertical, horizontal).
+        """
+        moves = {
+            axis: (name, origin[n], step[n]) for n, (axis, name) in enumerate((("y", y), ("x", x))) if name
+        }
+        self.touches.append(Touch(self[label], moves, sets))
+
+    def reads(self, label: str, texts: Sequence[Sequence[str]]) -> None:
+        """What is said where a panel's rows and columns are pointed at, in place of their numbers."""
+        self.touches.append(Touch(self[label], {}, {}, texts))
 
     def says(self, sentence: str) -> Picture:
         """What was drawn, with the sentence that it shows."""
         self.figure.stale = False  # until somebody else draws on it
-        return Picture(self.figure, sentence)
+        return Picture(self.figure, sentence, tuple(self.touches))
 
 
 _block_of: WeakKeyDictionary[Figure, tuple[Block, float, float]] = WeakKeyDictionary()

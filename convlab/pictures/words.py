@@ -18,6 +18,11 @@ def short(value: float) -> str:
     return number(value).rstrip("0").rstrip(".")
 
 
+def exact(value: float) -> str:
+    """A whole number as it is, another with three digits: 69,632, 0.125."""
+    return f"{value:,.0f}" if value == round(value) else f"{value:.3g}".replace("-", "−")
+
+
 def count(number: int, what: str) -> str:
     """(3, "layer") as "3 layers"."""
     return f"{number:,} {what}{'s' * (number != 1)}"
