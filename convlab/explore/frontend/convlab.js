@@ -1,0 +1,847 @@
+// Explorers and questions in the browser. Beside a kernel the module asks it for pictures; in a page without
+// one it finds them there. First the logic, which knows no document and is tested by node; then what is seen.
+
+const LIMIT = 64 * 2 ** 20; // bytes of pictures and numbers that are kept
+const PATIENCE = 4000; // milliseconds without an answer until the reader is told
+const PACE = 700; // milliseconds that a step takes when a slider plays
+
+// ---- what was seen, and what is asked for ---------------------------------------------------------------
+
+/** Frames by key, up to `limit` bytes: what was looked at longest ago goes first. */
+export class Store {
+  constructor(limit = LIMIT) {
+    this.limit = limit;
+    this.bytes = 0;
+    this.kept = new Map();
+  }
+
+  get(key) {
+    const frame = this.kept.get(key);
+    if (frame) {
+      this.kept.delete(key);
+      this.kept.set(key, frame);
+    }
+    return frame;
+  }
+
+  put(key, frame) {
+    this.drop(key);
+    this.kept.set(key, frame);
+    this.bytes += frame.bytes;
+    for (const oldest of this.kept.keys()) {
+      if (this.bytes <= this.limit || oldest === key) break;
+      this.drop(oldest);
+    }
+  }
+
+  drop(key) {
+    const frame = this.kept.get(key);
+    if (!frame) return;
+    this.kept.delete(key);
+    this.bytes -= frame.bytes;
+    frame.drop?.();
+  }
+}
+
+/** Whose question the kernel is answering: one at a time for all explorers, so no cell waits for two. */
+export class Turn {
+  constructor(patience = PATIENCE) {
+    this.patience = patience;
+    this.all = new Set();
+    this.asking = null;
+  }
+
+  next() {
+    if (this.asking) return;
+    const ready = [...this.all].filter((frames) => !frames.lost).sort((a, b) => b.moved - a.moved);
+    const asker = ready.find((frames) => frames.isMissing()) ?? ready.find((frames) => frames.ahead());
+    if (!asker) return;
+    this.asking = asker;
+    this.timer = setTimeout(() => this.lose(asker), this.patience);
+    if (!asker.send(asker.isMissing() ? asker.at : asker.ahead())) this.lose(asker);
+  }
+
+  lose(asker) {
+    asker.lost = true;
+    this.done(asker);
+    asker.late();
+  }
+
+  done(asker) {
+    if (this.asking !== asker) return;
+    clearTimeout(this.timer);
+    this.asking = null;
+    this.next();
+  }
+}
+
+/**
+ * The pictures of one explorer: which it shows, has, and lacks.
+ *
+ * `ask(at)` puts a question to the kernel, `show(frame)` shows the picture of the present state, `late()` tells
+ * that no answer came. `counts` holds for each control how many options it has, negative where any of them may
+ * come next, not only the one beside.
+ */
+export class Frames {
+  constructor({ counts, ask, show, late, store, turn, name = String(Math.random()) }) {
+    Object.assign(this, { counts, ask, show, late, store, turn, name });
+    this.at = null;
+    this.last = null; // the control that was moved last, and in which direction
+    this.moved = 0;
+    this.visible = false;
+    this.lost = false;
+    this.failed = new Set();
+    turn.all.add(this);
+  }
+
+  key(at) {
+    return `${this.name} ${JSON.stringify(at)}`;
+  }
+
+  move(at) {
+    if (this.at) {
+      const control = at.findIndex((place, n) => JSON.stringify(place) !== JSON.stringify(this.at[n]));
+      if (control >= 0) this.last = { control, by: Math.sign(at[control] - this.at[control]) || 1 };
+    }
+    this.at = at;
+    this.moved = Date.now() + performance.now() / 1e6;
+    this.failed.delete(this.key(at));
+    const frame = this.store.get(this.key(at));
+    if (frame) this.show(frame);
+    this.turn.next();
+  }
+
+  isMissing() {
+    const key = this.key(this.at);
+    return this.at !== null && this.visible && !this.store.kept.has(key) && !this.failed.has(key);
+  }
+
+  /** The nearest state that is not there yet, or undefined. */
+  ahead() {
+    if (!this.at || !this.visible) return undefined;
+    return neighbours(this.at, this.counts, this.last).find(
+      (at) => !this.store.kept.has(this.key(at)) && !this.failed.has(this.key(at)),
+    );
+  }
+
+  send(at) {
+    this.asked = at;
+    try {
+      this.ask(at);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** A frame has come, or an error in its place. */
+  answer(at, frame) {
+    this.lost = false;
+    const key = this.key(at ?? this.asked);
+    if (frame.error) this.failed.add(key);
+    else this.store.put(key, frame);
+    if (key === this.key(this.at)) this.show(frame);
+    this.turn.done(this);
+    this.turn.next();
+  }
+
+  forget() {
+    for (const key of [...this.store.kept.keys()]) if (key.startsWith(`${this.name} `)) this.store.drop(key);
+    this.failed.clear();
+  }
+
+  close() {
+    this.forget();
+    this.turn.all.delete(this);
+    this.turn.done(this);
+  }
+}
+
+/** The states round `at`, nearest first: on along the way of travel, then one step of every control. */
+export function neighbours(at, counts, last = null) {
+  const to = (control, place) => at.map((here, n) => (n === control ? place : here));
+  const found = [];
+  const offer = (control, place) => {
+    const count = Math.abs(counts[control]);
+    if (Number.isInteger(place) && place >= 0 && place < count && place !== at[control]) {
+      found.push(to(control, place));
+    }
+  };
+  if (last) for (const step of [1, 2, 3, -1]) offer(last.control, at[last.control] + step * last.by);
+  counts.forEach((count, control) => {
+    if (count > 0) for (const step of [1, -1]) offer(control, at[control] + step);
+    else for (let place = 0; place < -count; place += 1) offer(control, place);
+  });
+  const keys = found.map((each) => JSON.stringify(each));
+  return found.filter((_, n) => keys.indexOf(keys[n]) === n);
+}
+
+// ---- where a picture is touched, in fractions of it ------------------------------------------------------
+
+export const isIn = ([left, top, width, height], x, y) =>
+  x >= left && x <= left + width && y >= top && y <= top + height;
+
+export const isTouchable = (spot) => Boolean(spot.x || spot.y || spot.sets);
+
+/** The place among `places` that is nearest to `x`. */
+export function nearest(places, x) {
+  let best = 0;
+  places.forEach((place, n) => {
+    if (Math.abs(place - x) < Math.abs(places[best] - x)) best = n;
+  });
+  return best;
+}
+
+/** Where the controls stand after a touch at (x, y). */
+export function touched(at, spot, x, y) {
+  const moved = [...at];
+  for (const [control, place] of spot.sets ?? []) moved[control] = place;
+  if (spot.x) moved[spot.x.control] = nearest(spot.x.at, x);
+  if (spot.y) moved[spot.y.control] = nearest(spot.y.at, y);
+  return moved;
+}
+
+const sizeOf = (spot) => spot.texts ? [spot.texts.length, spot.texts[0].length] : spot.grid?.shape ?? [0, 0];
+
+/** Row and column at (x, y) in the spot, or null where it has none. */
+export function cellAt(spot, x, y) {
+  const [rows, columns] = sizeOf(spot);
+  const box = spot.grid?.box ?? spot.box;
+  if (!rows || !isIn(box, x, y)) return null;
+  const [left, top, width, height] = box;
+  return [
+    Math.min(Math.floor(((y - top) / height) * rows), rows - 1),
+    Math.min(Math.floor(((x - left) / width) * columns), columns - 1),
+  ];
+}
+
+/** Left, top, width and height of a cell. */
+export function boxOf(spot, [row, column]) {
+  const [rows, columns] = sizeOf(spot);
+  const [left, top, width, height] = spot.grid?.box ?? spot.box;
+  return [left + (column * width) / columns, top + (row * height) / rows, width / columns, height / rows];
+}
+
+const written = (number) => String(Number(number.toPrecision(3))).replace("-", "−");
+
+/** What stands in a cell, in words. */
+export function cellText(spot, [row, column], blocks) {
+  if (spot.texts) return spot.texts[row][column];
+  const { shape, low, step, block } = spot.grid;
+  const channels = shape[2];
+  const bytes = blocks[block];
+  const isByte = bytes.byteLength === shape[0] * shape[1] * channels;
+  const values = [];
+  for (let channel = 0; channel < channels; channel += 1) {
+    const place = (row * shape[1] + column) * channels + channel;
+    const level = isByte ? bytes.getUint8(place) : bytes.getUint16(2 * place, true);
+    values.push(!isByte && level === 65535 ? "nothing" : written(low + step * level));
+  }
+  const names = channels === 3 ? ["red ", "green ", "blue "] : [""];
+  return `${spot.name}, row ${row}, column ${column}: ${values.map((value, n) => names[n] + value).join(", ")}`;
+}
+
+/** What stands at (x, y) in words, or an empty string. */
+export function readAt(spot, x, y, blocks) {
+  const bar = (spot.bars ?? []).find((each) => isIn(each, x, y));
+  if (bar) return bar[4];
+  const cell = cellAt(spot, x, y);
+  return cell ? cellText(spot, cell, blocks) : "";
+}
+
+/** The cell, or the bar, that arrow keys lead to from `cell`; bars are counted in rows. */
+export function stepped(spot, cell, key) {
+  const [rows, columns] = spot.bars && !spot.grid ? [spot.bars.length, 1] : sizeOf(spot);
+  const [down, right] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[key];
+  if (columns === 1) return [(cell[0] + down + right + rows) % rows, 0];
+  return [Math.min(Math.max(cell[0] + down, 0), rows - 1), Math.min(Math.max(cell[1] + right, 0), columns - 1)];
+}
+
+// ---- answers ---------------------------------------------------------------------------------------------
+
+/** What a reader may type for a number: 1,728 or 1 728, 0.5 or 0,5, −2, 30 %; else NaN. */
+export function toNumber(typed) {
+  let plain = typed.replace(/[\s_%]/g, "").replace("−", "-");
+  if (/^-?\d{1,3}(,\d{3})+(\.\d*)?$/.test(plain)) plain = plain.replaceAll(",", "");
+  plain = plain.replace(",", ".");
+  return /^-?(\d+\.?\d*|\.\d+)$/.test(plain) ? Number(plain) : NaN;
+}
+
+/** Whether an answer is right, and what is said to it. */
+export function judge({ choices, replies, otherwise }, chosen) {
+  let reply = replies[choices.indexOf(chosen)];
+  if (otherwise?.values) {
+    const number = toNumber(chosen);
+    if (Number.isNaN(number)) {
+      return { right: false, said: `“${chosen}” is no number: type digits, as in 1728 or 0.5.` };
+    }
+    const room = (value) => otherwise.tolerance + 1e-9 * Math.abs(value);
+    const known = otherwise.values.findIndex((value) => Math.abs(number - value) <= room(value));
+    reply = replies[known] ?? { right: false, text: otherwise.text };
+  }
+  const said = reply.right ? `✓ ${chosen}: ${reply.text}` : `✗ Not ${chosen}. ${reply.text}`;
+  return { right: reply.right, said };
+}
+
+/** What is said of a prediction, once the controls stand where it can be seen, and before. */
+export function compare({ answer, values }, predicted, at) {
+  if (!predicted) return "";
+  const isThere = values.every((place, n) => place === null || place === at[n]);
+  if (!isThere) return `Kept: ${predicted}. Now move the controls there.`;
+  const number = toNumber(predicted);
+  return `You wrote ${predicted}, it is ${written(answer)}${number === answer ? ": right!" : "."}`;
+}
+
+/** The numbers that were written into a grid as a place: that of a starting point which has the same. */
+export function placeOf(rows, named) {
+  const known = named.findIndex((each) => JSON.stringify(each) === JSON.stringify(rows));
+  return known >= 0 ? known : rows;
+}
+
+// ---- what is seen ----------------------------------------------------------------------------------------
+
+const shared = (globalThis[Symbol.for("convlab")] ??= { store: new Store(), turn: new Turn() });
+const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+const percent = (part) => `${100 * part}%`;
+let named = 0; // for names that labels point to
+
+function make(tag, { parent, ...options } = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(options)) {
+    if (name in element) element[name] = value;
+    else element.setAttribute(name, value);
+  }
+  element.append(...children);
+  parent?.append(element);
+  return element;
+}
+
+class ExplorerView {
+  constructor(model, root) {
+    this.model = model;
+    this.ends = [];
+    this.stage = make("div", { className: "convlab-stage", tabIndex: 0, role: "application" });
+    this.stage.setAttribute("aria-label", "Picture. Arrow keys read its numbers, Page Down goes to the next "
+      + "part, Enter chooses what is read.");
+    this.image = make("img", { parent: this.stage, alt: "", draggable: false });
+    this.mark = make("div", { parent: this.stage, className: "convlab-mark", hidden: true });
+    this.row = make("div", { className: "convlab-controls" });
+    this.reading = make("p", { className: "convlab-reading" });
+    this.reading.setAttribute("aria-live", "polite");
+    this.caption = make("figcaption", { className: "convlab-caption" });
+    this.status = make("p", { className: "convlab-status", role: "status", hidden: true });
+    root.append(
+      ...this.prediction(),
+      this.row,
+      make("figure", {}, this.stage, this.reading, this.caption),
+      this.status,
+    );
+    this.frames = this.newFrames(root);
+    this.listen();
+    this.build();
+    this.follow();
+  }
+
+  get at() {
+    return this.model.get("at");
+  }
+
+  get spots() {
+    return this.shown?.spots ?? [];
+  }
+
+  newFrames(root) {
+    const { model } = this;
+    const counts = model.get("controls").map(({ kind, options: { length } }) => (kind === "range" ? length : -length));
+    const frames = new Frames({
+      ...(model.store ? { store: model.store, turn: new Turn(), name: "page" } : shared),
+      counts,
+      ask: (want) => model.send({ want }),
+      show: (frame) => this.show(frame),
+      late: () => this.say("The kernel does not answer: it is busy, or it has stopped. What was drawn before "
+        + "still shows. When it runs again, run this cell again."),
+    });
+    const watch = new IntersectionObserver((entries) => {
+      frames.visible = entries.some((entry) => entry.isIntersecting);
+      frames.turn.next();
+    }, { rootMargin: "200px" });
+    if (!model.store) watch.observe(root);
+    this.ends.push(() => watch.disconnect(), () => frames.close());
+    return frames;
+  }
+
+  listen() {
+    const on = (event, react) => {
+      this.model.on(event, react);
+      this.ends.push(() => this.model.off(event, react));
+    };
+    on("msg:custom", (message, buffers) => this.receive(message, buffers));
+    on("change:at", () => this.follow());
+    on("change:controls", () => this.build());
+    on("change:predicted", () => this.follow());
+    on("comm_live_update", () => { // the kernel restarts, or is gone
+      this.frames.forget();
+      this.frames.move(this.at);
+    });
+    const { stage } = this;
+    stage.addEventListener("pointerdown", (event) => this.press(event));
+    stage.addEventListener("pointermove", (event) => this.point(event));
+    for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, (event) => this.release(event));
+    stage.addEventListener("pointerleave", () => this.rest());
+    stage.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  // -- frames
+
+  receive(message, buffers) {
+    if (message.taken) {
+      this.frames.forget();
+      this.frames.move(this.at);
+    } else if (message.error && !message.at) this.say(message.error);
+    else if (message.error) this.frames.answer(message.at, message);
+    else {
+      const [picture, ...blocks] = buffers;
+      const src = URL.createObjectURL(new Blob([picture], { type: "image/jpeg" }));
+      const bytes = buffers.reduce((sum, each) => sum + each.byteLength, 0);
+      this.frames.answer(message.at, { ...message, src, blocks, bytes, drop: () => URL.revokeObjectURL(src) });
+    }
+  }
+
+  show(frame) {
+    if (frame.error) {
+      this.say(frame.error);
+      return;
+    }
+    this.shown = frame;
+    this.image.src = frame.src;
+    this.image.alt = frame.alt;
+    this.image.dataset.at = JSON.stringify(frame.at ?? this.at);
+    this.caption.textContent = frame.alt;
+    // What stands below must not jump: the caption keeps the room that it once took.
+    this.caption.style.minHeight = `${Math.max(parseFloat(this.caption.style.minHeight) || 0, this.caption.offsetHeight)}px`;
+    this.say("");
+    this.place();
+    if (this.pointed) this.read(...this.pointed);
+    else this.rest();
+    this.played?.();
+  }
+
+  say(words) {
+    this.status.textContent = words;
+    this.status.hidden = !words;
+  }
+
+  /** Regions over the picture, for the cursor and for fingers that scroll. */
+  place() {
+    const key = JSON.stringify(this.spots.map(({ box, x, y, sets }) => [box, !x, !y, !sets]));
+    if (key === this.placed) return;
+    this.placed = key;
+    for (const old of this.stage.querySelectorAll(".convlab-spot")) old.remove();
+    for (const spot of this.spots.filter(isTouchable)) {
+      const [left, top, width, height] = spot.box.map(percent);
+      const region = make("div", { parent: this.stage, className: "convlab-spot" });
+      const pans = spot.x && spot.y ? "none" : spot.x ? "pan-y" : spot.y ? "pan-x" : "manipulation";
+      Object.assign(region.style, { left, top, width, height, touchAction: pans });
+    }
+  }
+
+  // -- the hand
+
+  where(event) {
+    const { left, top, width, height } = this.image.getBoundingClientRect();
+    return [(event.clientX - left) / width, (event.clientY - top) / height];
+  }
+
+  spotAt(x, y) {
+    return this.spots.findLast((spot) => isIn(spot.box, x, y));
+  }
+
+  press(event) {
+    if (event.button) return;
+    this.stop?.();
+    const [x, y] = this.where(event);
+    const spot = this.spotAt(x, y);
+    if (spot && isTouchable(spot)) {
+      this.held = spot;
+      this.stage.setPointerCapture(event.pointerId);
+      this.choose(touched(this.at, spot, x, y));
+      event.preventDefault();
+      this.stage.focus({ preventScroll: true });
+    }
+    this.pointed = [x, y];
+    this.read(x, y);
+    this.pressed = !this.held;
+  }
+
+  point(event) {
+    const [x, y] = this.where(event);
+    this.pointed = [x, y];
+    if (this.held) this.choose(touched(this.at, this.held, x, y));
+    this.read(x, y);
+  }
+
+  release(event) {
+    const isSmall = this.image.clientWidth < 0.75 * this.image.naturalWidth;
+    if (this.pressed && isSmall && event.type === "pointerup") this.enlarge();
+    this.held = this.pressed = null;
+    if (event.pointerType !== "mouse") this.pointed = null;
+  }
+
+  choose(at) {
+    if (JSON.stringify(at) === JSON.stringify(this.at)) return;
+    this.model.set("at", at);
+    this.model.save_changes();
+  }
+
+  read(x, y) {
+    const spot = this.spotAt(x, y);
+    const text = spot ? readAt(spot, x, y, this.shown.blocks) : "";
+    const cell = spot && text && cellAt(spot, x, y);
+    this.outline(cell && boxOf(spot, cell));
+    this.reading.textContent = text || this.hint();
+  }
+
+  rest() {
+    this.pointed = null;
+    this.outline(null);
+    this.reading.textContent = this.hint();
+  }
+
+  /** What can be touched and read here, in a line. */
+  hint() {
+    const labels = this.model.get("controls").map(({ label }) => label);
+    const of = (spot) => [spot.x, spot.y].filter(Boolean).map(({ control }) => labels[control])
+      .concat((spot.sets ?? []).map(([control]) => labels[control]));
+    const touches = new Set(this.spots.filter(isTouchable).flatMap(of));
+    const reads = this.spots.some((spot) => spot.grid || spot.bars || spot.texts);
+    const hand = touches.size ? `Take it by hand: press and drag in the picture for ${[...touches].join(", ")}. ` : "";
+    return hand + (reads ? "Point at something to read its number." : "");
+  }
+
+  outline(box) {
+    this.mark.hidden = !box;
+    if (!box) return;
+    const [left, top, width, height] = box.map(percent);
+    Object.assign(this.mark.style, { left, top, width, height });
+  }
+
+  key(event) {
+    const readable = this.spots.filter((spot) => spot.grid || spot.texts || spot.bars);
+    if (!readable.length) return;
+    const spot = readable[(this.part ?? 0) % readable.length];
+    const isBars = spot.bars && !spot.grid && !spot.texts;
+    if (event.key.startsWith("Arrow")) this.cell = this.cell ? stepped(spot, this.cell, event.key) : [0, 0];
+    else if (event.key === "PageDown" || event.key === "PageUp") {
+      const step = event.key === "PageDown" ? 1 : readable.length - 1;
+      this.part = ((this.part ?? 0) + (this.cell ? step : 0)) % readable.length;
+      this.cell = null;
+      this.reading.textContent = readable[this.part].name;
+      event.preventDefault();
+      this.cell = [0, 0];
+      return;
+    } else if (!(event.key === "Enter" && this.cell && isTouchable(spot))) return;
+    event.preventDefault();
+    const [left, top, width, height] = isBars ? spot.bars[this.cell[0]] : boxOf(spot, this.cell);
+    const middle = [left + width / 2, top + height / 2];
+    if (event.key === "Enter") this.choose(touched(this.at, spot, ...middle));
+    this.read(...middle);
+  }
+
+  enlarge() {
+    const dialog = make("dialog", { className: "convlab-large", parent: this.stage.parentElement });
+    const close = make("button", { type: "button", textContent: "Close", parent: dialog });
+    make("img", { src: this.image.src, alt: this.image.alt, parent: dialog });
+    dialog.addEventListener("close", () => dialog.remove());
+    close.addEventListener("click", () => dialog.close());
+    dialog.showModal();
+  }
+
+  // -- controls
+
+  build() {
+    this.row.replaceChildren();
+    this.updates = this.model.get("controls").map((control, n) => {
+      const name = `convlab-${(named += 1)}`;
+      const box = make("div", { className: `convlab-control convlab-${control.kind}`, parent: this.row });
+      const move = (place) => {
+        this.stop?.();
+        this.choose(this.at.map((here, each) => (each === n ? place : here)));
+      };
+      return this[control.kind](control, n, box, name, move);
+    });
+    this.follow();
+  }
+
+  follow() {
+    this.updates?.forEach((update, n) => update(this.at[n]));
+    this.compared?.();
+    if (JSON.stringify(this.frames.at) !== JSON.stringify(this.at)) this.frames.move(this.at);
+  }
+
+  range({ label, options }, n, box, id, move) {
+    make("label", { htmlFor: id, textContent: label, parent: box });
+    const slider = make("input", { id, type: "range", min: 0, max: options.length - 1, step: 1, parent: box });
+    const shown = make("output", { parent: box, htmlFor: id });
+    shown.style.minWidth = `${Math.max(...options.map((option) => option.length))}ch`;
+    const play = make("button", { type: "button", className: "convlab-play", parent: box });
+    const still = () => {
+      play.textContent = "▶";
+      play.setAttribute("aria-label", `play ${label}`);
+    };
+    slider.addEventListener("input", () => move(Number(slider.value)));
+    play.addEventListener("click", () => (play.textContent === "▶" ? this.play(n, play, label, still) : this.stop()));
+    still();
+    return (place) => {
+      slider.value = place;
+      slider.setAttribute("aria-valuetext", options[place]);
+      shown.textContent = options[place];
+    };
+  }
+
+  /** Walks through the options of a slider, each as long as it takes to be seen. */
+  play(n, button, label, still) {
+    this.stop?.();
+    const last = this.model.get("controls")[n].options.length - 1;
+    const step = () => {
+      const place = this.at[n] < last ? this.at[n] + 1 : 0;
+      this.choose(this.at.map((here, each) => (each === n ? place : here)));
+      return place < last;
+    };
+    if (isCalm()) { // one step at each press
+      step();
+      return;
+    }
+    button.textContent = "❚❚";
+    button.setAttribute("aria-label", `stop ${label}`);
+    let timer;
+    this.stop = () => {
+      clearTimeout(timer);
+      this.stop = this.played = null;
+      still();
+    };
+    const walk = () => {
+      const goesOn = step();
+      this.played = () => {
+        this.played = null;
+        timer = setTimeout(goesOn ? walk : this.stop, PACE);
+      };
+      if (this.image.dataset.at === JSON.stringify(this.at)) this.played();
+    };
+    walk();
+  }
+
+  radio({ label, options }, n, box, name, move) {
+    const group = make("fieldset", { parent: box }, make("legend", { textContent: label }));
+    const buttons = options.map((option, place) => {
+      const button = make("input", { type: "radio", name, value: place });
+      make("label", { parent: group }, button, option);
+      button.addEventListener("change", () => move(place));
+      return button;
+    });
+    return (place) => buttons.forEach((button, each) => { button.checked = each === place; });
+  }
+
+  select({ label, options }, n, box, id, move) {
+    make("label", { htmlFor: id, textContent: label, parent: box });
+    const menu = make("select", { id, parent: box });
+    options.forEach((option, place) => make("option", { value: place, textContent: option, parent: menu }));
+    menu.addEventListener("change", () => move(Number(menu.value)));
+    return (place) => { menu.value = Array.isArray(place) ? "own" : place; };
+  }
+
+  grid(control, n, box, id, move) {
+    const update = this.select(control, n, box, id, move);
+    const own = make("option", { value: "own", textContent: "your own", hidden: true });
+    box.querySelector("select").append(own);
+    if (this.model.store) {
+      this.without(box, "To type a kernel of your own, open the notebook: here no Python runs.");
+      return update;
+    }
+    let rows = control.numbers[0];
+    const table = make("div", { className: "convlab-numbers", role: "group", parent: box });
+    table.setAttribute("aria-label", `${control.label}: its numbers, to be typed or dragged up and down`);
+    table.style.gridTemplateColumns = `repeat(${rows[0].length}, 1fr)`;
+    const write = (row, column, value) => {
+      if (!(Math.abs(value) <= 4)) return this.say(`${value} can't be a weight here: from −4 to 4.`);
+      this.say("");
+      rows = rows.map((each, r) => each.map((old, c) => (r === row && c === column ? value : old)));
+      return move(placeOf(rows, control.numbers));
+    };
+    const cells = rows.map((each, row) => each.map((_, column) => {
+      const cell = make("input", { type: "number", min: -4, max: 4, step: 0.25, inputMode: "decimal", parent: table });
+      cell.setAttribute("aria-label", `row ${row}, column ${column}`);
+      cell.addEventListener("change", () => write(row, column, cell.valueAsNumber));
+      drag(cell, () => rows[row][column], (value) => write(row, column, value));
+      return cell;
+    }));
+    return (place) => {
+      own.hidden = !Array.isArray(place);
+      rows = Array.isArray(place) ? place : control.numbers[place];
+      cells.forEach((each, r) => each.forEach((cell, c) => { cell.value = Number(rows[r][c].toFixed(3)); }));
+      update(place);
+    };
+  }
+
+  photo(control, n, box, id, move) {
+    const update = this.select(control, n, box, id, move);
+    if (this.model.store) {
+      this.without(box, "To give a photo of your own, open the notebook: here no Python runs.");
+      return update;
+    }
+    const file = make("input", { type: "file", accept: "image/*" });
+    make("label", { className: "convlab-file", parent: box }, "your own photo", file);
+    file.addEventListener("change", async () => {
+      const [given] = file.files;
+      if (!given) return;
+      this.say("");
+      this.model.send({ photo: control.name, label: given.name }, undefined, [await shrunk(given)]);
+      file.value = "";
+    });
+    return update;
+  }
+
+  without(box, words) {
+    make("p", { className: "convlab-without", textContent: words, parent: box });
+  }
+
+  prediction() {
+    const predict = this.model.get("predict");
+    if (!predict?.text) return [];
+    const typed = make("input", { type: "text", inputMode: "decimal", size: 8 });
+    const said = make("output", {});
+    typed.addEventListener("change", () => {
+      this.model.set("predicted", typed.value.trim());
+      this.model.save_changes();
+    });
+    this.compared = () => {
+      typed.value = this.model.get("predicted") ?? "";
+      said.textContent = compare(predict, typed.value, this.at);
+    };
+    return [make("div", { className: "convlab-predict" }, make("label", {}, `${predict.text} `, typed), said)];
+  }
+}
+
+/** A number that follows the pointer up and down, a quarter for every eight pixels. */
+function drag(cell, read, write) {
+  let from = null;
+  cell.addEventListener("pointerdown", (event) => { from = { y: event.clientY, value: read() }; });
+  cell.addEventListener("pointermove", (event) => {
+    if (!from) return;
+    const steps = Math.round((from.y - event.clientY) / 8);
+    if (!steps && !from.moves) return;
+    from.moves = true;
+    cell.setPointerCapture(event.pointerId);
+    event.preventDefault();
+    const value = Math.min(4, Math.max(-4, from.value + steps / 4));
+    if (value !== read()) write(value);
+  });
+  for (const end of ["pointerup", "pointercancel"]) cell.addEventListener(end, () => { from = null; });
+}
+
+/** A photo as bytes, its longer side at most 1,024 pixels; what the browser can't open goes as it is. */
+async function shrunk(file) {
+  const picture = await createImageBitmap(file).catch(() => null);
+  if (!picture) return file.slice(0, 2 ** 20).arrayBuffer();
+  const scale = Math.min(1, 1024 / Math.max(picture.width, picture.height));
+  const canvas = make("canvas", { width: Math.round(scale * picture.width), height: Math.round(scale * picture.height) });
+  canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+  const blob = await new Promise((done) => { canvas.toBlob(done, "image/png"); });
+  return blob.arrayBuffer();
+}
+
+function questionView(model, root) {
+  const state = () => Object.fromEntries(["choices", "replies", "otherwise"].map((name) => [name, model.get(name)]));
+  const group = make("fieldset", { className: "convlab-question", parent: root });
+  make("legend", { textContent: model.get("text"), parent: group });
+  const reply = make("p", { className: "convlab-reply", role: "status" });
+  const answer = (chosen) => {
+    model.set("chosen", chosen);
+    model.save_changes();
+  };
+  const name = `convlab-${(named += 1)}`;
+  let update;
+  if (model.get("otherwise")?.values) {
+    const typed = make("input", { type: "text", inputMode: "decimal", size: 10, name, parent: group });
+    typed.setAttribute("aria-label", "your answer, a number");
+    const check = make("button", { type: "button", textContent: "Check", parent: group });
+    const hand = () => typed.value.trim() && answer(typed.value.trim());
+    check.addEventListener("click", hand);
+    typed.addEventListener("keydown", ({ key }) => { if (key === "Enter") hand(); });
+    update = (chosen) => { typed.value = chosen; };
+  } else {
+    const buttons = model.get("choices").map((choice) => {
+      const button = make("input", { type: "radio", name, value: choice });
+      make("label", { parent: group }, button, choice);
+      button.addEventListener("change", () => answer(choice));
+      return button;
+    });
+    update = (chosen) => buttons.forEach((button) => { button.checked = button.value === chosen; });
+  }
+  group.append(reply);
+  const follow = () => {
+    const chosen = model.get("chosen");
+    update(chosen);
+    const { right, said } = chosen ? judge(state(), chosen) : { said: "" };
+    reply.textContent = said;
+    reply.classList.toggle("convlab-right", Boolean(right));
+  };
+  model.on("change:chosen", follow);
+  follow();
+  return () => model.off("change:chosen", follow);
+}
+
+export function render({ model, el }) {
+  const root = make("div", { className: "convlab", parent: el });
+  // JupyterLab would take the arrow keys from controls in an output.
+  root.addEventListener("keydown", (event) => event.stopPropagation());
+  if (model.get("kind") === "question") return questionView(model, root);
+  const view = new ExplorerView(model, root);
+  return () => {
+    view.stop?.();
+    view.ends.forEach((end) => end());
+  };
+}
+
+/** Stands in for the model of a widget where there is no kernel. */
+export class PageModel {
+  constructor({ frames, blocks = [], ...state }) {
+    this.state = state;
+    this.listeners = new Map();
+    const views = blocks.map((text) => {
+      const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+      return new DataView(bytes.buffer);
+    });
+    if (frames) this.store = new Store(Infinity);
+    for (const [at, frame] of Object.entries(frames ?? {})) {
+      this.store.put(`page ${at}`, { ...frame, blocks: frame.blocks.map((number) => views[number]), bytes: 0 });
+    }
+  }
+
+  get(name) {
+    return this.state[name];
+  }
+
+  set(name, value) {
+    this.state[name] = value;
+    for (const react of this.listeners.get(`change:${name}`) ?? []) react();
+  }
+
+  save_changes() {}
+
+  on(event, react) {
+    this.listeners.set(event, [...(this.listeners.get(event) ?? []), react]);
+  }
+
+  off(event, react) {
+    this.listeners.set(event, (this.listeners.get(event) ?? []).filter((each) => each !== react));
+  }
+}
+
+for (const place of globalThis.document?.querySelectorAll("[data-convlab]:not([data-convlab=there])") ?? []) {
+  const model = new PageModel(JSON.parse(place.querySelector("script").textContent));
+  place.dataset.convlab = "there";
+  place.replaceChildren();
+  render({ model, el: place });
+}
+
+export default { render };
