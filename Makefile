@@ -20,7 +20,7 @@ test: .venv/.installed .venv/colab/.installed ## every check: style, types, unit
 	$(if $(filter constraints.txt,$(CONSTRAINTS)),$(BIN)/mypy)
 	$(BIN)/python -m pytest
 	PYTHONPATH=$(CURDIR)/.venv/colab $(BIN)/python -m pytest -k "well_made or page or choices or explorers"
-	$(BIN)/python -m pytest --nbval notebooks
+	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/sanitize.cfg notebooks
 
 notebooks: .venv/.installed ## run all notebooks, or NOTEBOOKS="…", in fresh kernels and store their outputs
 	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)

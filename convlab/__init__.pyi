@@ -10,7 +10,8 @@ from .arithmetic import (
     receptive_field as receptive_field,
     tap_offsets as tap_offsets,
 )
-from .explore.explorers import Explorer as Explorer
+from .explore.choices import grid as grid, photos as photos
+from .explore.explorers import Explorer as Explorer, Prediction as Prediction
 from .explore.questions import Question as Question, ask as ask
 from .images import PHOTOS as PHOTOS, as_photo as as_photo, photo as photo
 from .kernels import KERNELS as KERNELS, kernel as kernel

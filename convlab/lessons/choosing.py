@@ -155,7 +155,8 @@ def _draw_shares(ax: Axes, macs: Mapping[str, int], measured: Mapping[str, Timin
             middle = place + 0.5 + (number - (len(rows) - 1) / 2) * 0.38
             colour = palette.of_kind(name)
             style = {"facecolor": "white", "hatch": "///"} if number else {"facecolor": colour}
-            ax.bar(middle, value, width=0.29, edgecolor=colour, linewidth=2, **style)
+            what = f"{name}, {'time' if number else 'multiply-adds'} in % of {FIVE[0]}"
+            ax.bar(middle, value, width=0.29, edgecolor=colour, linewidth=2, label=what, **style)
             page.write(ax, middle, value + 0.03 * most, f"{value:.0f} %", ha="center", va="bottom")
     page.frame(ax, "").set(xlim=(0, len(FIVE)), ylim=(0, 1.22 * most))
     page.thin_sides(ax, "bottom")
@@ -318,7 +319,8 @@ def show_features(
         maps = {name: net[: 1 + layer](patch)[0] for name, net in given.items()}
     for name, values in maps.items():
         tiles = values[:16] / _largest(values[:16])
-        draw.tiles(sheet[name], tiles, 4, name, palette.of_kind(name), limits=(0, 1))
+        shown_maps = draw.tiles(sheet[name], tiles, 4, name, palette.of_kind(name), limits=(0, 1))
+        shown_maps.images[0].mouseover = False  # each to its own scale: no numbers to read
     after = f"after {words.count(layer, 'layer')}" if layer else "after the stem"
     each = "; ".join(f"{name}, {words.size(values.shape)}" for name, values in maps.items())
     size = words.size(image.shape[-2:])

@@ -3,19 +3,27 @@
 from collections.abc import Sequence
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 from convlab.arithmetic import ConvSpec, hdc_distances, per_axis, receptive_field
 from convlab.checks import check_whole, check_wholes
 from convlab.images import Photo, as_photo
-from convlab.kernels import named_kernel
+from convlab.kernels import name_of, named_kernel
 from convlab.measure.reach import MeasuredField, measure_receptive_field
 from convlab.pictures import charts, draw, page, palette, words
 
 
 def show_dilation(
-    image: Photo, *, dilation: int = 1, kernel_size: int = 3, padding: str = "valid", kernel: str = "Sobel x"
+    image: Photo,
+    *,
+    dilation: int = 1,
+    kernel_size: int = 3,
+    padding: str = "valid",
+    stride: int = 1,
+    kernel: str | Tensor = "Sobel x",
+    row: int | None = None,
+    column: int | None = None,
 ) -> page.Picture:
     """Photo with the kernel's footprint, the kernel with its gaps, and the output.
 
@@ -23,10 +31,13 @@ def show_dilation(
     ----------
     image : photo
         Larger than the effective kernel; taken in grey.
-    dilation, kernel_size, padding
+    dilation, kernel_size, padding, stride
         As in :class:`~convlab.arithmetic.ConvSpec`.
-    kernel : str
-        One of ``convlab.kernels.KERNELS``.
+    kernel : str or Tensor
+        One of ``convlab.kernels.KERNELS``, or numbers of one's own, brought to `kernel_size`.
+    row, column : int, optional
+        Where on the photo the footprint's middle should be, else in the photo's. It stands at the
+        nearest place that an output has.
 
     Raises
     ------
@@ -34,27 +45,49 @@ def show_dilation(
         For what is no photo or too small a one, an unknown kernel, or a value that no convolution has.
     """
     image = as_photo(image, channels=1)
-    spec = ConvSpec(1, 1, kernel_size, padding=padding, dilation=dilation, bias=False)
+    spec = ConvSpec(1, 1, kernel_size, stride=stride, padding=padding, dilation=dilation, bias=False)
     weights = named_kernel(kernel, kernel_size)
     size = per_axis(int, image.shape[-2:])
     made = spec.output_size(size)
-    middle = [n // 2 for n in made]
-    output = conv2d(image, weights[None, None], padding=spec.padding, dilation=spec.dilation)
+    at = [
+        _nearest_output(name, n // 2 if place is None else place, spec, axis, n, made[axis])
+        for axis, (name, place, n) in enumerate(zip(("row", "column"), (row, column), size, strict=True))
+    ]
+    options = {"stride": spec.stride, "padding": spec.padding, "dilation": spec.dilation}
+    output = conv2d(image, weights[None, None], **options)
     ratio = size[1] / size[0]
     block = page.side_by_side({"photo": ratio, "kernel": 1, "output": ratio})
     sheet = page.blank(block)
-    draw.footprint(draw.photo(sheet["photo"], image), spec, middle)
+    draw.footprint(draw.photo(sheet["photo"], image), spec, at)
     draw.kernel(sheet["kernel"], weights, dilation)
     draw.feature_map(sheet["output"], output, within=size)
-    row, column = ((all_of - part) / 2 + at for all_of, part, at in zip(size, made, middle, strict=True))
+    first = [(room - part) / 2 for room, part in zip(size, made, strict=True)]
     mark = {"color": palette.OUTPUT, "markersize": 8, "markeredgecolor": "white"}
-    sheet["output"].plot(column, row, "s", **mark)
+    sheet["output"].plot(first[1] + at[1], first[0] + at[0], "s", **mark)
+    sheet.touch("photo", x="column", y="row")
+    # The first output's footprint has its middle at `start` on the photo, each further one a stride on.
+    start = [_middle(spec, axis, 0) for axis in (0, 1)]
+    origin = [edge - begin / stride for edge, begin in zip(first, start, strict=True)]
+    sheet.touch("output", x="column", y="row", origin=(origin[0], origin[1]), step=(1 / stride,) * 2)
+    steps = "" if stride == 1 else f", stride {stride}"
     return sheet.says(
-        f"{kernel}, {words.size(spec.kernel_size)} with dilation {dilation}: {spec.num_weights} weights "
-        f"span {words.size(spec.effective_kernel_size)} pixels; with padding {padding!r}, "
-        f"{words.size(size)} becomes {words.size(made)} at {spec.num_weights} multiply-adds "
+        f"{name_of(kernel)}, {words.size(spec.kernel_size)} with dilation {dilation}{steps}: "
+        f"{spec.num_weights} weights span {words.size(spec.effective_kernel_size)} pixels; with padding "
+        f"{padding!r}, {words.size(size)} becomes {words.size(made)} at {spec.num_weights} multiply-adds "
         "per output pixel."
     )
+
+
+def _middle(spec: ConvSpec, axis: int, place: int) -> float:
+    """The middle of the footprint of the output at a place, in pixels of the photo."""
+    start = place * spec.stride[axis] - spec.padding_amounts[axis][0]
+    return start + (spec.effective_kernel_size[axis] - 1) / 2
+
+
+def _nearest_output(name: str, wanted: int, spec: ConvSpec, axis: int, size: int, made: int) -> int:
+    """The place of the output whose footprint is nearest to a pixel of the photo."""
+    pixel = check_whole(name, wanted, 0, size - 1)
+    return min(max(round((pixel - _middle(spec, axis, 0)) / spec.stride[axis]), 0), made - 1)
 
 
 def _stack(rates: Sequence[int], kernel_size: int) -> list[ConvSpec]:
@@ -153,6 +186,7 @@ def show_depth(image: Photo, *, depth: int = 4, kernel_size: int = 3) -> page.Pi
         side = values[depth - 1]
         draw.outline(photo, (height - side) / 2, (width - side) / 2, (side, side), colour, zorder=1)
     charts.growth(sheet["growth"], sizes, depth, colours)
+    sheet.touch("growth", x="depth")
     reached = "; ".join(f"{name}: {values[depth - 1]}×{values[depth - 1]}" for name, values in sizes.items())
     weights = sum(spec.num_weights for spec in _stack([1] * depth, kernel_size))
     layers = f"{words.count(depth, 'layer')} of {kernel_size}×{kernel_size}"

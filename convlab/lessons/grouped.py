@@ -90,7 +90,7 @@ def _draw_channels(ax: Axes, maps: Tensor, colour: str, moved: np.ndarray | None
     shades = shades.clamp(-1, 1).mul(12).round() / 12
     if moved is not None:
         shades[~torch.from_numpy(moved)] = torch.nan
-    draw.tiles(ax, shades, CHANNELS, "", colour)
+    draw.tiles(ax, shades, CHANNELS, "", colour).images[0].mouseover = False  # scaled: no numbers to read
 
 
 def _draw_wires(ax: Axes, stages: Sequence[np.ndarray], moved: Sequence[np.ndarray] | None = None) -> Axes:
@@ -176,7 +176,10 @@ def show_groups(image: Photo, *, groups: int = 3) -> page.Picture:
     size, channels, wired = per_axis(int, image.shape[-2:]), lift(image), _wired(groups)
     rows = page.down(_row("inputs", TILE), _row("wires", 1.5), _row("outputs", TILE), gap=0.02)
     below = {"above": 0.5, "below": 0.35}
-    left = page.panel("matrix", 2.35, 2.35, left=0.35, **below)
+    legal = [g for g in range(1, CHANNELS + 1) if CHANNELS % g == 0]
+    matrices = [f"groups={g}" for g in legal]
+    thirds = (page.panels(matrices[n : n + 3], 0.95, 0.95, gap=0.2, above=0.33) for n in (0, 3))
+    left = page.down(*thirds, gap=0)
     middle = page.panel("weights", 2.5, 2.35, left=1.25, **below)
     right = page.panel("multiply-adds", 3.3, 2.35, **below)
     sheet = page.blank(page.down(rows, page.across(left, middle, right, gap=0.45), gap=0))
@@ -189,7 +192,11 @@ def show_groups(image: Photo, *, groups: int = 3) -> page.Picture:
     _label(sheet["inputs"], "input\nchannels", colour=palette.INPUT)
     _label(sheet["wires"], f"{_in_groups(groups)},\n{spec.kind}")
     _label(sheet["outputs"], "output\nchannels", colour=palette.OUTPUT)
-    _draw_matrix(sheet["matrix"], wired, f"{wired.sum()} of {wired.size} wires")
+    for g, label in zip(legal, matrices, strict=True):
+        _draw_matrix(sheet[label], _wired(g), "").set(xlabel="", ylabel="")
+        edge = (palette.KERNEL, 4) if g == groups else (palette.MUTED, 1)
+        page.frame(sheet[label], label, edge[0], size=palette.SMALL, linewidth=edge[1])
+        sheet.touch(label, groups=g)
     both = {plain.kind: plain, f"groups={groups}": spec}
     charts.costs(sheet["weights"], sheet["multiply-adds"], both, size)
     part = "all" if groups == 1 else f"1/{groups}"
@@ -277,6 +284,8 @@ def show_poke(image: Photo, *, channel: int = 5, groups: int = 3, between: str =
     _draw_channels(sheet["outputs"], after - before, palette.OUTPUT, moved[-1])
     wires = _draw_wires(sheet["wires"], [wired for _, _, wired in stack], moved)
     _label_kinds(sheet["inputs"])
+    for label in ("inputs", "wires"):
+        sheet.touch(label, x="channel", origin=(0, 0.5))
     _label(sheet["inputs"], f"input {channel}\nnegated", colour=palette.INPUT)
     for number, (name, _, _) in enumerate(stack):
         _label(wires, name, len(stack) - number - 0.5)

@@ -148,6 +148,8 @@ def show_weighted_sum(
     for colour, values, term, sign in zip(COLOURS, image[0], terms, "++=", strict=True):
         draw.feature_map(sheet[colour], values, term, colour=palette.INPUT)
         page.sign(sheet[colour], sign, 0.36)
+        height = values.shape[0]  # its weight is −1 at the foot and 1 at the top
+        sheet.touch(colour, y=f"{colour}_percent", origin=(height / 2, 0), step=(-height / 220, 0))
     draw.feature_map(sheet["output"], output, "output")
     low, mean, high = (words.number(value.item()) for value in (output.min(), output.mean(), output.max()))
     return sheet.says(
@@ -289,6 +291,7 @@ def show_bottleneck(
     }
     _draw_two_bars(sheet["bars"], rows, f"weights, and multiply-adds on {words.size(size)}")
     _draw_break_even(sheet["curve"], middle, kernel_size, channels)
+    sheet.touch("curve", x="middle")
     share = sum(weights) / direct.num_weights
     return sheet.says(
         f"Bottleneck {channels}→{middle}→{middle}→{channels}, {k} in the middle: {sum(weights):,} weights "
@@ -305,7 +308,8 @@ def _draw_two_bars(ax: Axes, rows: Mapping[str, tuple[Sequence[ConvSpec], int]],
         left = 0
         for spec in specs:
             style = {"color": palette.of_kind(spec.kind), "edgecolor": "white", "linewidth": 1}
-            ax.barh(place, spec.num_weights, 0.34, left, **style)
+            label = f"{words.size(spec.kernel_size)}, {spec.in_channels}→{spec.out_channels}, weights"
+            ax.barh(place, spec.num_weights, 0.34, left, label=label, **style)
             left += spec.num_weights
         parts = " + ".join(f"{words.size(spec.kernel_size)}: {spec.num_weights:,}" for spec in specs)
         page.write(ax, 0, place - 0.22, name, fontsize=palette.TITLE, va="bottom")

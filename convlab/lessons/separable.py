@@ -77,6 +77,7 @@ def show_two_steps(
     draw.outline(sheet["pointwise"], chosen, 0, (1, 3), palette.INK, rim=0)
     for place, name in enumerate(COLOUR_KERNELS):
         _draw_map(sheet[name], outputs[0, place], name, palette.OUTPUT, strong=place == chosen)
+        sheet.touch(name, output=name)
     _draw_map(sheet["again"], again[0, chosen], output, palette.OUTPUT, strong=True)
     for name, text, gap in (("photo", "∗", 0.3), ("blue kernel", "=", 0.3), ("blue slice", "→", 0.4)):
         page.sign(sheet[name], text, gap)
@@ -154,6 +155,7 @@ def show_cost_ratio(*, kernel_size: int = 3, out_channels: int = 128, in_channel
     curves = page.panel("curves", 5.9, 3.7, left=0.55, below=0.6)
     sheet = page.blank(page.across(curves, page.panel("weights", 2.85, 2.2, left=1.05)))
     _draw_ratios(sheet["curves"], kernel_size, out_channels, ratio)
+    sheet.touch("curves", x="out_channels")
     colours = [palette.of_kind(name) for name in counted]
     charts.bars(sheet["weights"], counted, f"separable: {separable:,} weights", colours=colours)
     return sheet.says(
@@ -278,6 +280,9 @@ def show_separable_fit(
     title, values = f"error (ordinary: {wanted.numel()} weights)", dict(zip(names, errors, strict=True))
     charts.bars(sheet["errors"], values, title, colours=colours, form="{:.0%}".format, size=palette.LABEL)
     sheet["errors"].set_xlim(0, 1.2)
+    sheet.touch("errors", y="depth_multiplier", origin=(-1, 0))
+    for name in shown:
+        sheet.touch(name, y="output", origin=(0.5, 0))
     draw.photo(sheet["photo"], image)
     limits = draw.symmetric(outputs[0], 0.99)
     draw.feature_map(sheet["wanted map"], outputs[0], f"output {output}, ordinary", limits=limits)

@@ -11,7 +11,7 @@ from torch.nn.functional import conv2d, pad
 from convlab.arithmetic import ConvSpec, per_axis, receptive_field
 from convlab.checks import Pair, check_mapping, check_one_of, check_sequence, check_whole
 from convlab.images import COLOURS, Photo, as_photo
-from convlab.kernels import named_kernel
+from convlab.kernels import name_of, named_kernel
 from convlab.measure.running import undisturbed
 from convlab.pictures import draw, page, palette, words
 
@@ -22,7 +22,7 @@ def _brightness(weights: Tensor) -> draw.Limits | None:
 
 
 def show_window(
-    image: Photo, *, row: int = 2, column: int = 3, kernel: str = "Sobel x", stride: int = 1
+    image: Photo, *, row: int = 2, column: int = 3, kernel: str | Tensor = "Sobel x", stride: int = 1
 ) -> page.Picture:
     """One output pixel being made: patch times kernel, added up; the map as far as it has come.
 
@@ -33,8 +33,8 @@ def show_window(
     row, column : int
         Where the window's top left pixel should be, in the photo. With a stride above 1 the window
         stands at the last place before it.
-    kernel : str
-        One of ``convlab.kernels.KERNELS``; 3×3.
+    kernel : str or Tensor, (3, 3)
+        One of ``convlab.kernels.KERNELS``, or numbers of one's own.
     stride : int
         Step of the window in pixels.
 
@@ -77,7 +77,8 @@ def show_window(
 
     grey: dict[str, Any] = {"limits": (0, 1), "cmap": "gray", "colour": palette.INPUT}
     draw.kernel(sheet["patch"], patch, title="patch of the photo", **grey)
-    draw.kernel(sheet["kernel"], weights, title=f"kernel: {kernel}")
+    name = name_of(kernel)
+    draw.kernel(sheet["kernel"], weights, title=f"kernel: {name}")
     products = (patch * weights).round(decimals=2) + 0.0
     draw.kernel(sheet["products"], products, title="nine products", colour=palette.INK)
     shade = sheet["output"].images[0].to_rgba(total)
@@ -85,15 +86,30 @@ def show_window(
     result.set(facecolor=shade, xlim=(-1, 1), ylim=(-1, 1))
     ink = palette.INK if shade[0] > 0.5 else "white"
     page.write(result, 0, 0, words.number(total), ha="center", fontsize=26, weight="bold", color=ink)
-    for name, text in (("patch", "×"), ("kernel", "="), ("products", "add\nup")):
-        page.sign(sheet[name], text, 0.6)
+    for label, text in (("patch", "×"), ("kernel", "="), ("products", "add\nup")):
+        page.sign(sheet[label], text, 0.6)
+    sheet.touch("photo", x="column", y="row", origin=(1, 1))
+    sheet.touch("output", x="column", y="row", origin=(first[0], first[1]), step=(1 / stride,) * 2)
+    _read_products(sheet, patch, weights, total)
 
     number = at[0] * count[1] + at[1] + 1
     return sheet.says(
-        f"{kernel}, stride {stride}: the window with its top left corner at row {top}, column {left} gives "
+        f"{name}, stride {stride}: the window with its top left corner at row {top}, column {left} gives "
         f"nine products, which add up to {words.number(total)}. The map now has {number} of its "
         f"{count[0] * count[1]} pixels; {words.size(size)} becomes {words.size(count)}."
     )
+
+
+def _read_products(sheet: page.Sheet, patch: Tensor, weights: Tensor, total: float) -> None:
+    """What is said where a product, or their sum, is pointed at."""
+    products = patch * weights
+    said = [
+        [f"{words.number(p)} × {words.short(w)} = {words.number(p * w)}" for p, w in zip(*row, strict=True)]
+        for row in zip(patch.tolist(), weights.tolist(), strict=True)
+    ]
+    every = " + ".join(words.number(product) for product in products.flatten().tolist())
+    sheet.reads("products", said)
+    sheet.reads("sum", [[f"{every.replace('+ −', '− ')} = {words.number(total)}"]])
 
 
 def show_gallery(image: Photo, kernels: Sequence[str]) -> page.Picture:
@@ -176,6 +192,7 @@ def show_channel_sum(
         shown.spines[:].set_linewidth(6 if chosen else 1)
         if chosen:
             draw.outline(shown, *at, (1, 1), palette.OUTPUT)
+        sheet.touch(f"map {name}", filter=name)
     missing = "" if without == "nothing" else f" Without the {without} channel."
     return sheet.says(
         f"Filter {filter!r}: 3 slices of {words.size(weights.shape[1:])}, {weights.numel()} "
@@ -300,6 +317,8 @@ def show_reach(image: Photo, *, depth: int = 3, kernel_size: int = 3) -> page.Pi
         corner = per_axis(lambda at, side=side: at - side // 2, middle)
         draw.outline(photo, *corner, (side, side), palette.KERNEL, 2)
     draw.outline(photo, *middle, (1, 1), palette.OUTPUT, 2)
+    side = (kernel_size - 1) / 2  # by which every layer moves the edge out
+    sheet.touch("photo", x="depth", origin=middle, step=(side, side))
     return sheet.says(
         f"{words.count(depth, 'layer')} of {kernel_size}×{kernel_size}: one output sees "
         f"{' → '.join(map(words.size, sizes))} pixels. That takes {depth * kernel_size**2} weights for each "

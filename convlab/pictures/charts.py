@@ -85,12 +85,15 @@ def box(ax: Axes, xs: Sequence[float], ys: Sequence[float], xlabel: str, *, pad:
     return thin_sides(ax, *ax.spines)
 
 
-def layers(ax: Axes, cost: Cost) -> Axes:
-    """Multiply-adds of each layer that has some, from input to output, coloured by kind."""
+def layers(ax: Axes, cost: Cost, chosen: int | None = None) -> Axes:
+    """Multiply-adds of each layer that has some, from input to output, coloured by kind; one in a frame."""
     layers = [layer for layer in cost.layers if layer.macs]
     shares = [100 * layer.macs / cost.macs for layer in layers]
     colours = [palette.of_kind(layer.kind) for layer in layers]
-    ax.bar(range(1, len(layers) + 1), shares, color=colours, width=0.86)
+    names = [f"{layer.name}, {layer.kind}, % of the multiply-adds" for layer in layers]
+    bars = ax.bar(range(1, len(layers) + 1), shares, color=colours, width=0.86, label=names)
+    if chosen is not None:
+        bars[chosen - 1].set(edgecolor=palette.INK, linewidth=3)
     ax.set(xlim=(0.3, len(layers) + 0.7), ylim=(0, 1.1 * max(shares)))
     frame(ax, "% of the multiply-adds, layer by layer")
     return _number_axes(ax, "layers, from input to output")
@@ -115,7 +118,8 @@ def shares(ax: Axes, rows: Mapping[str, Mapping[str, float]], title: str = "") -
         left, whole = 0.0, sum(parts.values())
         for name, value in parts.items():
             share, colour = value / whole, palette.of_kind(name)
-            ax.barh(place, share, left=left, color=colour, edgecolor="white", height=0.7)
+            label = f"{name}, share"
+            ax.barh(place, share, left=left, color=colour, edgecolor="white", height=0.7, label=label)
             if share > 0.09:
                 ink = palette.INK if np.mean(to_rgb(colour)) > 0.45 else "white"
                 write(ax, left + share / 2, place, f"{share:.0%}", ha="center", color=ink)

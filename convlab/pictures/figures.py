@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from convlab.arithmetic import ConvSpec
-from convlab.checks import check_mapping, check_pair, check_sequence, check_type
+from convlab.checks import check_mapping, check_pair, check_sequence, check_type, check_whole
 from convlab.images import Photo, as_photo
 from convlab.kinds import KINDS
 from convlab.measure.costs import Cost
@@ -136,19 +136,28 @@ def show_growth(image: Photo, fields: Mapping[int, MeasuredField]) -> Picture:
     )
 
 
-def show_cost(cost: Cost) -> Picture:
+def show_cost(cost: Cost, *, layer: int | None = None) -> Picture:
     """Where a network's multiply-adds, weights and bytes go: by layer and by kind.
+
+    Parameters
+    ----------
+    cost : Cost
+    layer : int, optional
+        One of the layers that multiply, counted from 1, to be named in full.
 
     Raises
     ------
     ValueError
-        For what is no cost, or one without multiply-adds.
+        For what is no cost, or one without multiply-adds, or a layer that it does not have.
     """
     if not check_type("cost", cost, Cost).macs:
         raise ValueError("cost has no multiply-adds to show")
+    multiplying = [each for each in cost.layers if each.macs]
+    chosen = None if layer is None else check_whole("layer", layer, 1, len(multiplying))
     left = page.panel("layers", 5, 3.2, left=0.5, below=0.55)
     sheet = page.blank(page.across(left, page.panel("shares", 3.6, 3.75, left=1.35)))
-    charts.layers(sheet["layers"], cost)
+    charts.layers(sheet["layers"], cost, chosen)
+    sheet.touch("layers", x="layer")
     kinds = cost.kinds
     rest = cost.bytes - sum(part.bytes for part in kinds.values())
     rows = {
@@ -159,8 +168,14 @@ def show_cost(cost: Cost) -> Picture:
     }
     charts.shares(sheet["shares"], rows, "shares by kind")
     shares = ", ".join(f"{kind} {part.macs / cost.macs:.1%}" for kind, part in kinds.items())
+    whole = f"{cost.macs:,} multiply-adds ({shares}), {cost.weights:,} weights, {cost.bytes:,} bytes moved."
+    if chosen is None:
+        return sheet.says(whole)
+    one = multiplying[chosen - 1]
+    made = words.size(one.output_shape[1:])
     return sheet.says(
-        f"{cost.macs:,} multiply-adds ({shares}), {cost.weights:,} weights, {cost.bytes:,} bytes moved."
+        f"Layer {chosen} of {len(multiplying)}, {one.name} ({one.kind}), makes {made} with {one.weights:,} "
+        f"weights and {one.macs:,} multiply-adds, {one.macs / cost.macs:.1%} of {whole}"
     )
 
 
