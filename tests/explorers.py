@@ -25,7 +25,9 @@ def explorers_of(lesson: str) -> dict[str, Explorer]:
     for cell in nbformat.read(LESSONS[lesson], as_version=4).cells:
         if cell.cell_type == "code" and "install" not in cell.metadata.get("tags", []):
             shell.run_cell(cell.source, silent=True).raise_error()
-    return {name: value for name, value in shell.user_ns.items() if isinstance(value, Explorer) and name[0] != "_"}
+    return {
+        name: value for name, value in shell.user_ns.items() if isinstance(value, Explorer) and name[0] != "_"
+    }
 
 
 def states(counts: dict[str, int]) -> list[dict[str, int]]:
@@ -42,7 +44,10 @@ def states(counts: dict[str, int]) -> list[dict[str, int]]:
         for i in range(counts[first])
         for j in range(counts[second])
     }
-    return [dict(zip(counts, places, strict=True)) for places in [*rows, *pairwise(list(counts.values()), missing)]]
+    return [
+        dict(zip(counts, places, strict=True))
+        for places in [*rows, *pairwise(list(counts.values()), missing)]
+    ]
 
 
 def pairwise(counts: list[int], missing: set[tuple[int, int, int, int]]) -> list[tuple[int, ...]]:
@@ -54,7 +59,9 @@ def pairwise(counts: list[int], missing: set[tuple[int, int, int, int]]) -> list
         row[a], row[b] = i, j
         for c, count in enumerate(counts):
             if row[c] is None:
-                row[c] = max(range(count), key=lambda k, c=c: sum(_pair(d, m, c, k) in missing for d, m in enumerate(row) if m is not None))
+                chosen = [(d, m) for d, m in enumerate(row) if m is not None]
+                gains = [sum(_pair(d, m, c, k) in missing for d, m in chosen) for k in range(count)]
+                row[c] = gains.index(max(gains))
         missing -= {_pair(c, row[c], d, row[d]) for c in range(len(counts)) for d in range(c)}
         rows.append(tuple(row))
     return rows

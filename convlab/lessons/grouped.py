@@ -196,6 +196,7 @@ def show_groups(image: Photo, *, groups: int = 3) -> page.Picture:
         _draw_matrix(sheet[label], _wired(g), "").set(xlabel="", ylabel="")
         edge = (palette.KERNEL, 4) if g == groups else (palette.MUTED, 1)
         page.frame(sheet[label], label, edge[0], size=palette.SMALL, linewidth=edge[1])
+        sheet[label].spines[:].set(visible=True)
         sheet.touch(label, groups=g)
     both = {plain.kind: plain, f"groups={groups}": spec}
     charts.costs(sheet["weights"], sheet["multiply-adds"], both, size)

@@ -146,7 +146,8 @@ export class Frames {
   }
 
   forget() {
-    for (const key of [...this.store.kept.keys()]) if (key.startsWith(`${this.name} `)) this.store.drop(key);
+    const own = [...this.store.kept.keys()].filter((key) => key.startsWith(`${this.name} `));
+    own.forEach((key) => this.store.drop(key));
     this.failed.clear();
   }
 
@@ -183,6 +184,8 @@ export const isIn = ([left, top, width, height], x, y) =>
 
 export const isTouchable = (spot) => Boolean(spot.x || spot.y || spot.sets);
 
+const isReadable = (spot) => Boolean(spot.grid || spot.texts || spot.bars);
+
 /** The place among `places` that is nearest to `x`. */
 export function nearest(places, x) {
   let best = 0;
@@ -201,7 +204,9 @@ export function touched(at, spot, x, y) {
   return moved;
 }
 
-const sizeOf = (spot) => spot.texts ? [spot.texts.length, spot.texts[0].length] : spot.grid?.shape ?? [0, 0];
+function sizeOf({ texts, grid }) {
+  return texts ? [texts.length, texts[0].length] : grid?.shape ?? [0, 0];
+}
 
 /** Row and column at (x, y) in the spot, or null where it has none. */
 export function cellAt(spot, x, y) {
@@ -320,6 +325,7 @@ class ExplorerView {
   constructor(model, root) {
     this.model = model;
     this.ends = [];
+    this.part = 0; // of the picture: which one arrow keys read
     this.stage = make("div", { className: "convlab-stage", tabIndex: 0, role: "application" });
     this.stage.setAttribute("aria-label", "Picture. Arrow keys read its numbers, Page Down goes to the next "
       + "part, Enter chooses what is read.");
@@ -336,10 +342,10 @@ class ExplorerView {
       make("figure", {}, this.stage, this.reading, this.caption),
       this.status,
     );
-    this.frames = this.newFrames(root);
+    this.root = root;
+    this.frames = this.newFrames();
     this.listen();
     this.build();
-    this.follow();
   }
 
   get at() {
@@ -350,9 +356,10 @@ class ExplorerView {
     return this.shown?.spots ?? [];
   }
 
-  newFrames(root) {
+  newFrames() {
     const { model } = this;
-    const counts = model.get("controls").map(({ kind, options: { length } }) => (kind === "range" ? length : -length));
+    const counts = model.get("controls")
+      .map(({ kind, options: { length } }) => (kind === "range" ? length : -length));
     const frames = new Frames({
       ...(model.store ? { store: model.store, turn: new Turn(), name: "page" } : shared),
       counts,
@@ -365,7 +372,7 @@ class ExplorerView {
       frames.visible = entries.some((entry) => entry.isIntersecting);
       frames.turn.next();
     }, { rootMargin: "200px" });
-    if (!model.store) watch.observe(root);
+    if (!model.store) watch.observe(this.root);
     this.ends.push(() => watch.disconnect(), () => frames.close());
     return frames;
   }
@@ -383,12 +390,10 @@ class ExplorerView {
       this.frames.forget();
       this.frames.move(this.at);
     });
-    const { stage } = this;
-    stage.addEventListener("pointerdown", (event) => this.press(event));
-    stage.addEventListener("pointermove", (event) => this.point(event));
-    for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, (event) => this.release(event));
-    stage.addEventListener("pointerleave", () => this.rest());
-    stage.addEventListener("keydown", (event) => this.key(event));
+    const hand = { pointerdown: "press", pointermove: "point", pointerup: "release", pointercancel: "release" };
+    for (const [event, method] of Object.entries({ ...hand, pointerleave: "rest", keydown: "key" })) {
+      this.stage.addEventListener(event, (happened) => this[method](happened));
+    }
   }
 
   // -- frames
@@ -417,13 +422,20 @@ class ExplorerView {
     this.image.alt = frame.alt;
     this.image.dataset.at = JSON.stringify(frame.at ?? this.at);
     this.caption.textContent = frame.alt;
-    // What stands below must not jump: the caption keeps the room that it once took.
-    this.caption.style.minHeight = `${Math.max(parseFloat(this.caption.style.minHeight) || 0, this.caption.offsetHeight)}px`;
     this.say("");
+    this.fit();
     this.place();
     if (this.pointed) this.read(...this.pointed);
     else this.rest();
     this.played?.();
+  }
+
+  /** All of it shows at once on a laptop, and what stands below never jumps: captions keep their room. */
+  fit() {
+    const { caption, image, root } = this;
+    caption.style.minHeight = `${Math.max(parseFloat(caption.style.minHeight) || 0, caption.offsetHeight)}px`;
+    const room = (screen.height * 640) / 768 - (root.offsetHeight - image.offsetHeight);
+    image.style.maxHeight = `${Math.max(240, Math.floor(room))}px`;
   }
 
   say(words) {
@@ -452,16 +464,12 @@ class ExplorerView {
     return [(event.clientX - left) / width, (event.clientY - top) / height];
   }
 
-  spotAt(x, y) {
-    return this.spots.findLast((spot) => isIn(spot.box, x, y));
-  }
-
   press(event) {
     if (event.button) return;
     this.stop?.();
     const [x, y] = this.where(event);
-    const spot = this.spotAt(x, y);
-    if (spot && isTouchable(spot)) {
+    const spot = this.spots.find((each) => isTouchable(each) && isIn(each.box, x, y));
+    if (spot) {
       this.held = spot;
       this.stage.setPointerCapture(event.pointerId);
       this.choose(touched(this.at, spot, x, y));
@@ -494,7 +502,7 @@ class ExplorerView {
   }
 
   read(x, y) {
-    const spot = this.spotAt(x, y);
+    const spot = this.spots.find((each) => isIn(each.box, x, y));
     const text = spot ? readAt(spot, x, y, this.shown.blocks) : "";
     const cell = spot && text && cellAt(spot, x, y);
     this.outline(cell && boxOf(spot, cell));
@@ -513,9 +521,8 @@ class ExplorerView {
     const of = (spot) => [spot.x, spot.y].filter(Boolean).map(({ control }) => labels[control])
       .concat((spot.sets ?? []).map(([control]) => labels[control]));
     const touches = new Set(this.spots.filter(isTouchable).flatMap(of));
-    const reads = this.spots.some((spot) => spot.grid || spot.bars || spot.texts);
-    const hand = touches.size ? `Take it by hand: press and drag in the picture for ${[...touches].join(", ")}. ` : "";
-    return hand + (reads ? "Point at something to read its number." : "");
+    const hand = touches.size ? `Press or drag in the picture to set ${[...touches].join(", ")}. ` : "";
+    return hand + (this.spots.some(isReadable) ? "Point at something to read its number." : "");
   }
 
   outline(box) {
@@ -526,24 +533,18 @@ class ExplorerView {
   }
 
   key(event) {
-    const readable = this.spots.filter((spot) => spot.grid || spot.texts || spot.bars);
-    if (!readable.length) return;
-    const spot = readable[(this.part ?? 0) % readable.length];
-    const isBars = spot.bars && !spot.grid && !spot.texts;
-    if (event.key.startsWith("Arrow")) this.cell = this.cell ? stepped(spot, this.cell, event.key) : [0, 0];
-    else if (event.key === "PageDown" || event.key === "PageUp") {
-      const step = event.key === "PageDown" ? 1 : readable.length - 1;
-      this.part = ((this.part ?? 0) + (this.cell ? step : 0)) % readable.length;
-      this.cell = null;
-      this.reading.textContent = readable[this.part].name;
-      event.preventDefault();
-      this.cell = [0, 0];
-      return;
-    } else if (!(event.key === "Enter" && this.cell && isTouchable(spot))) return;
+    const parts = this.spots.filter(isReadable);
+    const turn = { PageDown: 1, PageUp: parts.length - 1 }[event.key];
+    if (turn && this.cell) this.part += turn;
+    const spot = parts[this.part % parts.length];
+    if (!spot || !/^(Arrow|Page|Enter)/.test(event.key)) return;
     event.preventDefault();
+    if (turn || !this.cell) this.cell = [0, 0];
+    else if (event.key !== "Enter") this.cell = stepped(spot, this.cell, event.key);
+    const isBars = spot.bars && !spot.grid && !spot.texts;
     const [left, top, width, height] = isBars ? spot.bars[this.cell[0]] : boxOf(spot, this.cell);
     const middle = [left + width / 2, top + height / 2];
-    if (event.key === "Enter") this.choose(touched(this.at, spot, ...middle));
+    if (event.key === "Enter" && isTouchable(spot)) this.choose(touched(this.at, spot, ...middle));
     this.read(...middle);
   }
 
@@ -580,7 +581,7 @@ class ExplorerView {
 
   range({ label, options }, n, box, id, move) {
     make("label", { htmlFor: id, textContent: label, parent: box });
-    const slider = make("input", { id, type: "range", min: 0, max: options.length - 1, step: 1, parent: box });
+    const slider = make("input", { id, type: "range", min: 0, max: options.length - 1, parent: box });
     const shown = make("output", { parent: box, htmlFor: id });
     shown.style.minWidth = `${Math.max(...options.map((option) => option.length))}ch`;
     const play = make("button", { type: "button", className: "convlab-play", parent: box });
@@ -589,7 +590,7 @@ class ExplorerView {
       play.setAttribute("aria-label", `play ${label}`);
     };
     slider.addEventListener("input", () => move(Number(slider.value)));
-    play.addEventListener("click", () => (play.textContent === "▶" ? this.play(n, play, label, still) : this.stop()));
+    play.addEventListener("click", () => (this.playing === play ? this.stop() : this.play(n, play, label, still)));
     still();
     return (place) => {
       slider.value = place;
@@ -611,12 +612,13 @@ class ExplorerView {
       step();
       return;
     }
+    this.playing = button;
     button.textContent = "❚❚";
     button.setAttribute("aria-label", `stop ${label}`);
     let timer;
     this.stop = () => {
       clearTimeout(timer);
-      this.stop = this.played = null;
+      this.stop = this.played = this.playing = null;
       still();
     };
     const walk = () => {
@@ -653,10 +655,7 @@ class ExplorerView {
     const update = this.select(control, n, box, id, move);
     const own = make("option", { value: "own", textContent: "your own", hidden: true });
     box.querySelector("select").append(own);
-    if (this.model.store) {
-      this.without(box, "To type a kernel of your own, open the notebook: here no Python runs.");
-      return update;
-    }
+    if (this.lacksPython(box, "type numbers")) return update;
     let rows = control.numbers[0];
     const table = make("div", { className: "convlab-numbers", role: "group", parent: box });
     table.setAttribute("aria-label", `${control.label}: its numbers, to be typed or dragged up and down`);
@@ -668,7 +667,7 @@ class ExplorerView {
       return move(placeOf(rows, control.numbers));
     };
     const cells = rows.map((each, row) => each.map((_, column) => {
-      const cell = make("input", { type: "number", min: -4, max: 4, step: 0.25, inputMode: "decimal", parent: table });
+      const cell = make("input", { type: "number", min: -4, max: 4, step: 0.25, parent: table });
       cell.setAttribute("aria-label", `row ${row}, column ${column}`);
       cell.addEventListener("change", () => write(row, column, cell.valueAsNumber));
       drag(cell, () => rows[row][column], (value) => write(row, column, value));
@@ -684,10 +683,7 @@ class ExplorerView {
 
   photo(control, n, box, id, move) {
     const update = this.select(control, n, box, id, move);
-    if (this.model.store) {
-      this.without(box, "To give a photo of your own, open the notebook: here no Python runs.");
-      return update;
-    }
+    if (this.lacksPython(box, "give a photo")) return update;
     const file = make("input", { type: "file", accept: "image/*" });
     make("label", { className: "convlab-file", parent: box }, "your own photo", file);
     file.addEventListener("change", async () => {
@@ -700,8 +696,11 @@ class ExplorerView {
     return update;
   }
 
-  without(box, words) {
-    make("p", { className: "convlab-without", textContent: words, parent: box });
+  /** A page says what it can't do. */
+  lacksPython(box, what) {
+    const textContent = `To ${what} of your own, open the notebook: here no Python runs.`;
+    if (this.model.store) make("p", { className: "convlab-without", textContent, parent: box });
+    return Boolean(this.model.store);
   }
 
   prediction() {
@@ -743,14 +742,15 @@ async function shrunk(file) {
   const picture = await createImageBitmap(file).catch(() => null);
   if (!picture) return file.slice(0, 2 ** 20).arrayBuffer();
   const scale = Math.min(1, 1024 / Math.max(picture.width, picture.height));
-  const canvas = make("canvas", { width: Math.round(scale * picture.width), height: Math.round(scale * picture.height) });
-  canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+  const [width, height] = [picture.width, picture.height].map((side) => Math.round(scale * side));
+  const canvas = make("canvas", { width, height });
+  canvas.getContext("2d").drawImage(picture, 0, 0, width, height);
   const blob = await new Promise((done) => { canvas.toBlob(done, "image/png"); });
   return blob.arrayBuffer();
 }
 
 function questionView(model, root) {
-  const state = () => Object.fromEntries(["choices", "replies", "otherwise"].map((name) => [name, model.get(name)]));
+  const [choices, replies, otherwise] = ["choices", "replies", "otherwise"].map((name) => model.get(name));
   const group = make("fieldset", { className: "convlab-question", parent: root });
   make("legend", { textContent: model.get("text"), parent: group });
   const reply = make("p", { className: "convlab-reply", role: "status" });
@@ -760,7 +760,7 @@ function questionView(model, root) {
   };
   const name = `convlab-${(named += 1)}`;
   let update;
-  if (model.get("otherwise")?.values) {
+  if (otherwise?.values) {
     const typed = make("input", { type: "text", inputMode: "decimal", size: 10, name, parent: group });
     typed.setAttribute("aria-label", "your answer, a number");
     const check = make("button", { type: "button", textContent: "Check", parent: group });
@@ -769,7 +769,7 @@ function questionView(model, root) {
     typed.addEventListener("keydown", ({ key }) => { if (key === "Enter") hand(); });
     update = (chosen) => { typed.value = chosen; };
   } else {
-    const buttons = model.get("choices").map((choice) => {
+    const buttons = choices.map((choice) => {
       const button = make("input", { type: "radio", name, value: choice });
       make("label", { parent: group }, button, choice);
       button.addEventListener("change", () => answer(choice));
@@ -781,7 +781,7 @@ function questionView(model, root) {
   const follow = () => {
     const chosen = model.get("chosen");
     update(chosen);
-    const { right, said } = chosen ? judge(state(), chosen) : { said: "" };
+    const { right, said } = chosen ? judge({ choices, replies, otherwise }, chosen) : { said: "" };
     reply.textContent = said;
     reply.classList.toggle("convlab-right", Boolean(right));
   };
