@@ -331,14 +331,18 @@ def answer_separable_weights(in_channels: int, out_channels: int, kernel_size: i
     """The weights of depthwise and pointwise together."""
     specs = alternatives(in_channels, out_channels, kernel_size)["separable"]
     halves = {spec.kind: spec.num_weights for spec in specs}
-    return halves | {"answer": sum(halves.values())}
+    late = kernel_size**2 * out_channels + halves["pointwise"]
+    ordinary = ConvSpec(in_channels, out_channels, kernel_size).num_weights
+    return halves | {"answer": sum(halves.values()), "late": late, "ordinary": ordinary}
 
 
-def answer_larger_half(kernel_size: int, **channels: int) -> dict[str, Any]:
+def answer_larger_half(in_channels: int, out_channels: int, kernel_size: int) -> dict[str, Any]:
     """The half that has more weights."""
-    halves = answer_separable_weights(kernel_size=kernel_size, **channels)
-    larger = max("depthwise", "pointwise", key=lambda half: halves[half])
-    return halves | {"answer": halves[larger], "larger": larger, "area": kernel_size**2}
+    halves = answer_separable_weights(in_channels, out_channels, kernel_size)
+    smaller, larger = sorted(("depthwise", "pointwise"), key=lambda half: halves[half])
+    wrong = {"late": kernel_size**2 * out_channels, "square": in_channels**2, "least": halves[smaller]}
+    shown = {"smaller": smaller, "larger": larger, "area": kernel_size**2}
+    return halves | wrong | shown | {"answer": halves[larger]}
 
 
 def answer_fewest_weights(reach: int, **layer: int) -> dict[str, Any]:
@@ -350,42 +354,61 @@ def answer_fewest_weights(reach: int, **layer: int) -> dict[str, Any]:
 
 def answer_chance(photos: int, patches: int) -> dict[str, Any]:
     """How many patches a guess gets right."""
-    return {"answer": round(patches / photos)}
+    right = round(patches / photos)
+    return {"answer": right, "wrong": patches - right, "half": patches / 2, "others": photos - 1}
 
 
 def answer_deeper(depth: int, deeper: int) -> dict[str, Any]:
     """The pixels across that a network sees behind the stem, `depth` pointwise layers, and `deeper`."""
-    network = small_network(alternatives(8, 8)["pointwise"], 1, depth=deeper)
+    layers = (alternatives(8, 8)[name] for name in ("pointwise", "ordinary"))
+    network, other = (small_network(layer, 1, depth=deeper) for layer in layers)
     views = [measure_receptive_field(network[: 1 + n], (1, 65, 65)).size[0] for n in (0, depth, deeper)]
-    return {"answer": views[2], "views": views}
+    ordinary = measure_receptive_field(other[: 1 + deeper], (1, 65, 65)).size[0]
+    return {"answer": views[2], "views": views, "ordinary": ordinary}
 
 
 def answer_bytes(channels: int, size: int) -> dict[str, Any]:
     """How many times the bytes of the ordinary layer the separable one moves."""
-    halves, ordinary = (alternatives(channels, channels)[name] for name in ("separable", "ordinary"))
-    moved = [cost(spec.module(), (channels, size, size)).bytes for spec in (*halves, *ordinary)]
-    return {"answer": sum(moved[:-1]) / moved[-1], "halves": halves}
+    halves, (ordinary,) = (alternatives(channels, channels)[name] for name in ("separable", "ordinary"))
+    moved = [cost(spec.module(), (channels, size, size)).bytes for spec in (*halves, ordinary)]
+    each = 4 * channels * size**2  # a map of all channels, as the one between the halves
+    separable, fewer = sum(moved[:-1]), sum(spec.num_weights for spec in halves) / ordinary.num_weights
+    wrong = {"unsplit": (separable - 2 * each) / moved[-1], "unread": (separable - each) / moved[-1]}
+    return wrong | {"answer": separable / moved[-1], "halves": halves, "weights": fewer}
 
 
 def answer_output(size: int, padding: int, **layer: Any) -> dict[str, Any]:
     """The side of the output."""
-    return {"answer": ConvSpec(padding=padding, **layer).output_size(size)[0], "zeros": 2 * padding}
+    side, unpadded, unstrided = (
+        ConvSpec(**(layer | {"padding": padding} | forgotten)).output_size(size)[0]
+        for forgotten in ({}, {"padding": 0}, {"stride": 1})
+    )
+    wrong = {"unpadded": unpadded, "unstrided": unstrided}
+    return wrong | {"answer": side, "side": side, "zeros": 2 * padding}
 
 
 def answer_pointwise_cost(in_channels: int, out_channels: int, size: int) -> dict[str, Any]:
     """The millions of multiply-adds of a 1×1 layer."""
     spec = ConvSpec(in_channels, out_channels, 1)
     shown = {"weights": spec.num_weights, "places": size**2, "thousands": spec.num_weights / 1e3}
-    return shown | {"answer": spec.macs(size) / 1e6, "about": round(size**2, -2)}
+    macs, side = spec.macs(size), 3
+    millions = macs / 1e6
+    wrong = {"few": spec.num_weights / 1e6, "single": millions / out_channels, "usual": side**2 * millions}
+    return shown | wrong | {"macs": macs, "side": side, "answer": millions, "about": round(size**2, -2)}
 
 
 def answer_reach(kernel_size: int, dilations: Sequence[int]) -> dict[str, Any]:
     """The reach of a stack of dilated layers, measured."""
-    layers = [ConvSpec(1, 1, kernel_size, padding="same", dilation=rate) for rate in dilations]
-    return {"answer": _reach(tuple(layers)), "added": kernel_size - 1}
+    layers = tuple(ConvSpec(1, 1, kernel_size, padding="same", dilation=rate) for rate in dilations)
+    spans = [layer.effective_kernel_size[0] for layer in layers]
+    reach, added = _reach(layers), kernel_size - 1
+    wrong = {"undilated": 1 + added * len(layers), "once": 1 + sum(dilations), "grown": reach - 1}
+    return wrong | {"last": spans[-1], "spans": sum(spans), "answer": reach, "added": added}
 
 
 def answer_groups(channels: int, kernel_size: int, groups: int) -> dict[str, Any]:
     """The weights of a layer in groups."""
     spec = ConvSpec(channels, channels, kernel_size, groups=groups)
-    return {"answer": spec.num_weights, "each": spec.num_weights // channels}
+    each, area = spec.num_weights // channels, kernel_size**2
+    wrong = {"ordinary": area * channels**2, "single": area * channels, "swapped": area * channels * groups}
+    return wrong | {"answer": spec.num_weights, "each": each, "part": spec.num_weights // groups}

@@ -1,6 +1,8 @@
 """The pictures of lesson 02: kernels with gaps, stacks of them, and what one output then sees."""
 
 from collections.abc import Sequence
+from itertools import accumulate
+from operator import mul
 from typing import Any
 
 from torch import Tensor, nn
@@ -202,28 +204,40 @@ def show_depth(image: Photo, *, depth: int = 4, kernel_size: int = 3) -> page.Pi
 def answer_span(kernel_size: int, dilation: int) -> dict[str, Any]:
     """The pixels that a kernel with gaps spans."""
     span = ConvSpec(1, 1, kernel_size, dilation=dilation).effective_kernel_size[0]
-    return {"answer": span, "gaps": kernel_size - 1, "skipped": dilation - 1}
+    wrong = {"wide": kernel_size + (kernel_size - 1) * dilation, "times": kernel_size * dilation}
+    return wrong | {"answer": span, "gaps": kernel_size - 1, "skipped": dilation - 1}
 
 
 def answer_small_input(size: int, kernel_size: int, dilation: int) -> dict[str, Any]:
     """The side of the output, without padding."""
     spec = ConvSpec(1, 1, kernel_size, dilation=dilation)
-    return {"answer": spec.output_size(size)[0], "span": spec.effective_kernel_size[0]}
+    wide, undilated = (each.output_size(size)[0] for each in (spec, ConvSpec(1, 1, kernel_size)))
+    span = spec.effective_kernel_size[0]
+    return {"answer": wide, "span": span, "undilated": undilated, "steps": wide - 1}
 
 
 def answer_largest_distance(kernel_size: int, rates: Sequence[int]) -> dict[str, Any]:
     """M₂ of hybrid dilated convolution, and the largest that its rule allows."""
-    return {"answer": hdc_distances(rates)[1], "twice": 2 * rates[1], "allowed": kernel_size}
+    distances = hdc_distances(rates)
+    return {"answer": distances[1], "distances": distances, "twice": 2 * rates[1], "allowed": kernel_size}
 
 
 def answer_doubling_rates(depth: int, kernel_size: int) -> dict[str, Any]:
     """The view of a stack whose rates are 1, 2, 4 …"""
     rates = [2**layer for layer in range(depth)]
-    view = receptive_field(_stack(rates, kernel_size))[-1].size[0]
-    return {"answer": view, "rates": rates, "last": rates[-1], "total": sum(rates), "added": kernel_size - 1}
+    view, undilated = (receptive_field(_stack(d, kernel_size))[-1].size[0] for d in (rates, [1] * depth))
+    shown = {"rates": rates, "last": rates[-1], "total": sum(rates), "added": kernel_size - 1}
+    return shown | {"answer": view, "undilated": undilated, "once": 1 + sum(rates)}
 
 
 def answer_with_stride(kernel_size: int, strides: Sequence[int]) -> dict[str, Any]:
     """The view of a stack with strides."""
     view = receptive_field(ConvSpec(1, 1, kernel_size, stride=stride) for stride in strides)[-1].size[0]
-    return {"answer": view, "added": kernel_size - 1}
+    apart = {  # what a reader may take for the distances of the pixels that each layer looks at
+        "unstrided": [1] * len(strides),
+        "own": strides,
+        "late": accumulate(strides, mul),
+        "always": [strides[0] ** before for before in range(len(strides))],
+    }
+    added = kernel_size - 1
+    return {name: 1 + added * sum(each) for name, each in apart.items()} | {"answer": view, "added": added}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -318,7 +319,8 @@ def _moved(before: Tensor, after: Tensor) -> np.ndarray:
 
 def answer_one_filter(channels: int, groups: int) -> dict[str, Any]:
     """The input channels that one filter sees."""
-    return {"answer": ConvSpec(channels, channels, 3, groups=groups).weight_shape[1]}
+    seen = ConvSpec(channels, channels, 3, groups=groups).weight_shape[1]
+    return {"answer": seen, "times": channels * groups}
 
 
 def answer_poke(groups: int, channel: int, between: str) -> dict[str, Any]:
@@ -341,11 +343,15 @@ def answer_same_money(channels: int, width: int, groups: int, kernel_size: int) 
 
     budget, offered = weights(width, 1), range(groups, channels + 1, groups)
     inner = min(offered, key=lambda inner: abs(weights(inner, groups) - budget))
-    return {"answer": inner, "budget": budget, "each": inner // groups, "weights": weights(inner, groups)}
+    wrong = {"one_sided": budget / channels, "alone": width * sqrt(groups), "times": width * groups}
+    shown = {"budget": budget, "each": inner // groups, "weights": weights(inner, groups)}
+    return wrong | shown | {"answer": inner}
 
 
 def answer_bytes(channels: int, size: int, kernel_size: int, groups: Sequence[int]) -> dict[str, Any]:
     """The bytes that a layer in many groups moves, in per cent of those of one in few."""
     specs = [ConvSpec(channels, channels, kernel_size, padding="same", groups=some) for some in groups]
     few, many = (cost(spec.module(), (channels, size, size)) for spec in specs)
-    return {"answer": 100 * many.bytes / few.bytes, "macs": 100 * many.macs / few.macs, "few": few}
+    unread = 4 * channels * size**2 * (1 - groups[0] / groups[1])  # what one filter leaves of the input
+    shown = {"macs": 100 * many.macs / few.macs, "once": 100 * (many.bytes - unread) / few.bytes, "few": few}
+    return shown | {"answer": 100 * many.bytes / few.bytes}

@@ -346,8 +346,9 @@ def _draw_break_even(ax: Axes, middle: int, kernel_size: int, channels: int) -> 
 
 
 def answer_one_filter(channels: int) -> dict[str, Any]:
-    """The weights of one 1×1 filter."""
-    return {"answer": ConvSpec(channels, 1, 1).num_weights}
+    """The weights of one 1×1 filter, and of the usual 3×3 on one channel and on all."""
+    shapes = {"answer": (channels, 1), "flat": (1, 3), "deep": (channels, 3)}
+    return {name: ConvSpec(each, 1, k).num_weights for name, (each, k) in shapes.items()} | {"usual": 3}
 
 
 def answer_shuffled_pixels(kernel_size: int) -> dict[str, Any]:
@@ -358,12 +359,17 @@ def answer_shuffled_pixels(kernel_size: int) -> dict[str, Any]:
 
 def answer_many_maps(size: int, in_channels: int, out_channels: int) -> dict[str, Any]:
     """The weights of a 1×1 layer, and the places where they are used."""
-    return {"answer": ConvSpec(in_channels, out_channels, 1).num_weights, "positions": size**2}
+    spec, positions = ConvSpec(in_channels, out_channels, 1, bias=True), size**2
+    wrong = {"biased": spec.num_parameters, "macs": spec.macs(size)}
+    wrong |= {"inputs": in_channels * positions, "outputs": out_channels * positions}
+    return wrong | {"answer": spec.num_weights, "positions": positions}
 
 
 def answer_two_in_a_row(in_channels: int, middle: int, out_channels: int) -> dict[str, Any]:
     """The weights of the one matrix that two make."""
-    return {"answer": (torch.ones(out_channels, middle) @ torch.ones(middle, in_channels)).numel()}
+    first, second = torch.ones(middle, in_channels), torch.ones(out_channels, middle)
+    both = {"first": first.numel(), "second": second.numel(), "both": first.numel() + second.numel()}
+    return both | {"answer": (second @ first).numel()}
 
 
 def answer_bottleneck(channels: int, middle: int, kernel_size: int) -> dict[str, Any]:
@@ -371,7 +377,9 @@ def answer_bottleneck(channels: int, middle: int, kernel_size: int) -> dict[str,
     each = [layer.num_weights for layer in bottleneck(channels, middle, kernel_size)]
     direct = ConvSpec(channels, channels, kernel_size).num_weights
     shown = {"each": each, "all": sum(each), "direct": direct, "area": kernel_size**2}
-    return shown | {"answer": 100 * sum(each) / direct}
+    share, inside = 100 * sum(each) / direct, 100 * each[1] / direct
+    wrong = {"saved": 100 - share, "inside": inside, "narrower": 100 * middle / channels}
+    return shown | wrong | {"answer": share}
 
 
 def answer_share(size: int) -> dict[str, Any]:
@@ -379,5 +387,8 @@ def answer_share(size: int) -> dict[str, Any]:
     with torch.device("meta"):  # shapes without memory
         network = resnet50()
     whole, middle = cost_of(network, (3, size, size)), network.get_submodule("features.2.body.1.0")
-    share = whole.kinds["pointwise"].macs / whole.macs
-    return {"answer": 100 * share, "whole": whole, "middle": middle}
+    pointwise, area = whole.kinds["pointwise"], next(middle.parameters())[0, 0].numel()
+    counted = sum(len(kind.layers) for kind in whole.kinds.values())
+    layers, share = (100 * part for part in (len(pointwise.layers) / counted, pointwise.macs / whole.macs))
+    wrong = {"ninth": 100 / area, "alike": 100 * 2 / (2 + area), "layers": layers}
+    return wrong | {"answer": share, "whole": whole, "middle": middle}

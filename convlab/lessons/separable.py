@@ -307,14 +307,18 @@ def _draw_filters(ax: Axes, weights: Tensor, title: str, scale: Tensor, chosen: 
 
 def answer_maps(channels: int, kernel_size: int) -> dict[str, Any]:
     """The maps that a depthwise layer makes."""
-    return {"answer": ConvSpec(channels, channels, kernel_size, groups=channels).weight_shape[0]}
+    spec = ConvSpec(channels, channels, kernel_size, groups=channels)
+    return {"answer": spec.weight_shape[0], "taps": kernel_size**2, "weights": spec.num_weights}
 
 
 def answer_parameters(in_channels: int, out_channels: int, kernel_size: int, bias: bool) -> dict[str, Any]:
     """The parameters of depthwise and pointwise together, and of the ordinary layer."""
     layers = _layers(in_channels, out_channels, kernel_size, bias)
     counts = {name: spec.num_parameters for name, spec in layers.items()}
-    return {"answer": counts["depthwise"] + counts["pointwise"], "area": kernel_size**2, **counts}
+    thick, thin = (layers[name].num_weights for name in ("depthwise", "pointwise"))
+    wrong = {"thin": thin, "unbiased": thick + thin, "product": thick * thin, "shallow": thick + out_channels}
+    shown = counts | wrong | {"area": kernel_size**2}
+    return shown | {"answer": counts["depthwise"] + counts["pointwise"]}
 
 
 answer_weights = answer_parameters  # without biases
@@ -322,8 +326,8 @@ answer_weights = answer_parameters  # without biases
 
 def answer_limit(kernel_size: int) -> dict[str, Any]:
     """How many times cheaper than ordinary separable is at a great many output channels."""
-    many = answer_parameters(1, 10**9, kernel_size, bias=False)
-    return {"answer": round(many["ordinary"] / many["answer"])}
+    many, area = answer_parameters(1, 10**9, kernel_size, bias=False), kernel_size**2
+    return {"answer": round(many["ordinary"] / many["answer"]), "area": area, "saved": area - 1}
 
 
 def answer_four_angles(kernels: str) -> dict[str, Any]:

@@ -333,7 +333,9 @@ def answer_flat_patch(kernel: str, brightness: float) -> dict[str, Any]:
     """What a kernel makes of a patch that is the same all over."""
     weights = named_kernel(kernel)
     rows = ", ".join(" ".join(f"{weight:g}" for weight in row) for row in weights.tolist()).replace("-", "−")
-    return {"answer": float((weights * brightness).sum()), "weights": rows, "pixels": weights.numel()}
+    products = weights * brightness
+    shown = {"weights": rows, "pixels": weights.numel(), "unsigned": float(products.abs().sum())}
+    return shown | {"answer": float(products.sum()), "negative": float(-products.clamp(max=0).sum())}
 
 
 def answer_brighter_photo(brighter: float, kernels: Sequence[str]) -> dict[str, Any]:
@@ -355,9 +357,13 @@ def answer_letter(letter: Sequence[Sequence[int]]) -> dict[str, Any]:
 def answer_first_layer(size: int, kernel_size: int, stride: int, padding: int) -> dict[str, Any]:
     """The width of an output, and the steps that the window takes to get there."""
     wide = ConvSpec(1, 1, kernel_size, stride=stride, padding=padding).output_size(size)[1]
-    return {"answer": wide, "zeros": 2 * padding, "room": size + 2 * padding - kernel_size, "steps": wide - 1}
+    unpadded = ConvSpec(1, 1, kernel_size, stride=stride).output_size(size)[1]
+    unstrided = ConvSpec(1, 1, kernel_size, padding=padding).output_size(size)[1]
+    wrong = {"steps": wide - 1, "unpadded": unpadded, "unstrided": unstrided}
+    return wrong | {"answer": wide, "zeros": 2 * padding, "room": size + 2 * padding - kernel_size}
 
 
 def answer_three_layers(depth: int, kernel_size: int) -> dict[str, Any]:
     """The pixels across that one output of a stack sees."""
-    return {"answer": receptive_field([ConvSpec(1, 1, kernel_size)] * depth)[-1].size[0]}
+    seen = receptive_field([ConvSpec(1, 1, kernel_size)] * depth)[-1].size[0]
+    return {"answer": seen, "grown": seen - 1, "apart": depth * kernel_size}
