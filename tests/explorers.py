@@ -31,7 +31,7 @@ def explorers_of(lesson: str) -> dict[str, Explorer]:
 
 
 def states(counts: dict[str, int]) -> list[dict[str, int]]:
-    """Places of all controls: every combination if these are few, else corners and every pair of values once."""
+    """Places of all controls: all combinations if these are few, else corners and every pair of values."""
     if prod(counts.values()) <= ALL:
         return [dict(zip(counts, places, strict=True)) for places in product(*map(range, counts.values()))]
     corners = product(*({0, count - 1} for count in counts.values()))
@@ -51,7 +51,7 @@ def states(counts: dict[str, int]) -> list[dict[str, int]]:
 
 
 def pairwise(counts: list[int], missing: set[tuple[int, int, int, int]]) -> list[tuple[int, ...]]:
-    """Greedy: each row takes a pair that is missing, and for the other controls what covers most of the rest."""
+    """Greedy: each row takes a pair that is missing, and else what covers most of the rest."""
     rows = []
     while missing:
         a, i, b, j = min(missing)

@@ -114,7 +114,7 @@ def test_controls_are_those_that_the_drawing_takes():
 
 def test_a_control_may_be_called_otherwise_on_screen():
     explorer = Explorer(draw, labels={"n": "how many"}, n={"one": 1, "two": 2})
-    assert explorer.widget.children[0].children[0].description == "how many"
+    assert explorer.controls[0]["label"] == "how many"
     assert explorer.set(n=2).sentence == "how many: two."
 
 
@@ -133,14 +133,7 @@ def test_several_controls_move_at_once_with_one_drawing_or_none_does():
     assert drawn == [(2, 4)]
 
     def stands():
-        row, image, caption = explorer.widget.children
-        return (
-            [control.index for control in row.children],
-            explorer.values,
-            explorer.sentence,
-            caption.value,
-            image.value,
-        )
+        return explorer.at, explorer.values, explorer.n, explorer.m, explorer.sentence
 
     before = stands()
     for wrong, error in (

@@ -99,6 +99,9 @@ def photos(*names: str, size: int | tuple[int, int], channels: int = 3) -> Album
     return Album({name: photo(name, size, channels=channels) for name in names}, size, channels)
 
 
+Offer = Iterable | Mapping[str, object] | Grid | Album  # what a control offers
+
+
 class Choices:
     """Named controls, each with the values that it offers, by label, and where it stands.
 
@@ -117,7 +120,7 @@ class Choices:
         For a name that `draw` doesn't take or needs beside these, or for what can't be chosen from.
     """
 
-    def __init__(self, draw: Callable, offered: Mapping[str, Iterable], labels: Mapping[str, str]) -> None:
+    def __init__(self, draw: Callable, offered: Mapping[str, Offer], labels: Mapping[str, str]) -> None:
         starts = _defaults(draw, offered)
         # What can be gone through but once is kept, to be offered again.
         offered = {n: list(islice(v, MOST + 1)) if isinstance(v, Iterator) else v for n, v in offered.items()}
@@ -239,7 +242,7 @@ def _defaults(draw: Callable, offered: Mapping[str, object]) -> dict[str, object
     return {name: parameter.default for name, parameter in named.items()}
 
 
-def _by_label(name: str, values: Iterable | Mapping[str, object]) -> dict[str, object]:
+def _by_label(name: str, values: Offer) -> dict[str, Any]:
     if isinstance(values, Grid):
         return {label: label for label in values.named}
     if isinstance(values, Album):
@@ -276,7 +279,7 @@ def _label(value: object) -> str:
     return str(value) if shape is None else f"{type(value).__name__} {tuple(shape)}"
 
 
-def _is_scale(values: Iterable | Mapping[str, object]) -> bool:
+def _is_scale(values: Offer) -> bool:
     """Whether a slider suits the values: a range, or more than four rising numbers."""
     if isinstance(values, (range, Mapping, Grid, Album)):
         return isinstance(values, range)

@@ -6,7 +6,7 @@ import base64
 import json
 import reprlib
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import product
 from math import prod
@@ -17,14 +17,13 @@ from typing import Any
 from matplotlib.figure import Figure
 from traitlets import Bunch, Dict, List, TraitError, TraitType, Unicode, observe, validate
 
-from convlab.explore.choices import Album, Choices, Grid, Place
+from convlab.explore.choices import Choices, Offer, Place
 from convlab.explore.spots import spots
 from convlab.explore.view import View
 from convlab.pictures import page
 from convlab.pictures.page import Picture
 
 MOST_FRAMES = 2_000
-Offer = Iterable | Mapping[str, object] | Grid | Album
 
 
 class Offered(TraitType):
@@ -86,8 +85,8 @@ class Explorer(View):
     A stored notebook keeps the picture and its sentence, never the state of a widget.
     """
 
-    controls = List().tag(sync=True)
-    at = List().tag(sync=True)
+    controls: List = List().tag(sync=True)
+    at: List = List().tag(sync=True)
     predict = Dict().tag(sync=True)
     predicted = Unicode().tag(sync=True)
     values = Dict()

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from traitlets import Dict, List, Unicode
 
-from convlab.checks import check_mapping, check_one_of, check_type
+from convlab.checks import check_mapping, check_one_of
 from convlab.explore.view import View
 
 MODULES = ("standard", "pointwise", "dilated", "grouped", "separable", "choosing")
@@ -56,8 +56,8 @@ class Question(View):
     """
 
     text = Unicode().tag(sync=True)
-    choices = List().tag(sync=True)
-    replies = List().tag(sync=True)
+    choices: List = List().tag(sync=True)
+    replies: List = List().tag(sync=True)
     otherwise = Dict().tag(sync=True)
     chosen = Unicode().tag(sync=True)
 
@@ -76,13 +76,18 @@ class Question(View):
         why = check_mapping("why", why or {}, str, least=0)
         offered = None if choices is None else list(choices)
         for value in [answer, *why]:
-            check_type("answer", value, Real) if offered is None else check_one_of("answer", value, offered)
+            if offered is not None:
+                check_one_of("answer", value, offered)
+            elif not isinstance(value, Real):
+                raise ValueError(f"answer={value!r} must be a number, or among choices")
         if answer in why:
             raise ValueError(f"why has a reason against the right answer, {answer!r}")
         if offered is None:
             offered = [answer, *why]
         else:
             Random(name or text).shuffle(offered)
+        if len(set(map(str, offered))) < len(offered):
+            raise ValueError(f"choices={offered!r} must all look different")
         replies = [
             {"right": choice == answer, "text": because if choice == answer else why.get(choice, hint)}
             for choice in offered
@@ -140,7 +145,7 @@ def _said(chosen: str, right: bool, text: str) -> str:
 def _number(typed: str) -> float | None:
     """What a reader may type for a number: 1,728 or 1 728, 0.5 or 0,5, −2, 30 %."""
     plain = re.sub(r"[\s_%]", "", typed).replace("−", "-")
-    if re.fullmatch(r"-?\d{1,3}(,\d{3})+(\.\d*)?", plain):
+    if re.fullmatch(r"-?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", plain):
         plain = plain.replace(",", "")
     plain = plain.replace(",", ".")
     return float(plain) if re.fullmatch(r"-?(\d+\.?\d*|\.\d+)", plain) else None
@@ -206,7 +211,10 @@ def pose(name: str, words: Mapping[str, Any], compute: Callable[..., dict[str, A
         if isinstance(offered, list):
             offered = {answer if "{answer" in str(choice) else choice: choice for choice in offered}
         choices = {value: str(choice).format(**values) for value, choice in offered.items()}
-        return Question(text, list(choices.values()), choices.get(answer, answer), why=why, **about)
+        why.pop(choices.get(answer), None)  # what is given may make a wrong choice the right one
+        return Question(
+            text, list(dict.fromkeys(choices.values())), choices.get(answer, answer), why=why, **about
+        )
     except (AttributeError, LookupError) as error:
         raise ValueError(f"question {name!r} has a placeholder that nothing computes: {error}") from error
     except (TypeError, ValueError) as error:

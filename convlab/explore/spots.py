@@ -25,7 +25,8 @@ def spots(picture: Picture, choices: Choices) -> tuple[list[dict[str, Any]], lis
     choices : Choices
         Controls that touches may name. Those of which it has none are left out.
     """
-    found, blocks = [], []
+    found: list[dict[str, Any]] = []
+    blocks: list[bytes] = []
     for ax in picture.figure.axes:
         spot: dict[str, Any] = {"name": ax.get_title() or str(ax.get_label())}
         for touch in picture.touches:

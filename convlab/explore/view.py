@@ -27,7 +27,7 @@ class View(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         # Its metadata too: Colab shows no widget without.
-        data, metadata = super()._repr_mimebundle_(**options)
+        data, metadata = super()._repr_mimebundle_(**options) or ({}, {})
         return data | {"text/plain": repr(self), "text/html": self._repr_html_()}, metadata
 
     def _page(self, state: dict[str, Any]) -> str:

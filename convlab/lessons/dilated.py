@@ -22,7 +22,6 @@ def show_dilation(
     dilation: int = 1,
     kernel_size: int = 3,
     padding: str = "valid",
-    stride: int = 1,
     kernel: str | Tensor = "Sobel x",
     row: int | None = None,
     column: int | None = None,
@@ -33,7 +32,7 @@ def show_dilation(
     ----------
     image : photo
         Larger than the effective kernel; taken in grey.
-    dilation, kernel_size, padding, stride
+    dilation, kernel_size, padding
         As in :class:`~convlab.arithmetic.ConvSpec`.
     kernel : str or Tensor
         One of ``convlab.kernels.KERNELS``, or numbers of one's own, brought to `kernel_size`.
@@ -47,16 +46,18 @@ def show_dilation(
         For what is no photo or too small a one, an unknown kernel, or a value that no convolution has.
     """
     image = as_photo(image, channels=1)
-    spec = ConvSpec(1, 1, kernel_size, stride=stride, padding=padding, dilation=dilation, bias=False)
+    spec = ConvSpec(1, 1, kernel_size, padding=padding, dilation=dilation, bias=False)
     weights = named_kernel(kernel, kernel_size)
     size = per_axis(int, image.shape[-2:])
     made = spec.output_size(size)
-    at = [
-        _nearest_output(name, n // 2 if place is None else place, spec, axis, n, made[axis])
-        for axis, (name, place, n) in enumerate(zip(("row", "column"), (row, column), size, strict=True))
+    output = conv2d(image, weights[None, None], padding=spec.padding, dilation=spec.dilation)
+    start = _first_middle(spec)
+    wanted = {"row": row, "column": column}
+    places = [
+        n // 2 if place is None else check_whole(name, place, 0, n - 1)
+        for n, (name, place) in zip(size, wanted.items(), strict=True)
     ]
-    options = {"stride": spec.stride, "padding": spec.padding, "dilation": spec.dilation}
-    output = conv2d(image, weights[None, None], **options)
+    at = [min(max(place - edge, 0), n - 1) for place, edge, n in zip(places, start, made, strict=True)]
     ratio = size[1] / size[0]
     block = page.side_by_side({"photo": ratio, "kernel": 1, "output": ratio})
     sheet = page.blank(block)
@@ -67,29 +68,18 @@ def show_dilation(
     mark = {"color": palette.OUTPUT, "markersize": 8, "markeredgecolor": "white"}
     sheet["output"].plot(first[1] + at[1], first[0] + at[0], "s", **mark)
     sheet.touch("photo", x="column", y="row")
-    # The first output's footprint has its middle at `start` on the photo, each further one a stride on.
-    start = [_middle(spec, axis, 0) for axis in (0, 1)]
-    origin = [edge - begin / stride for edge, begin in zip(first, start, strict=True)]
-    sheet.touch("output", x="column", y="row", origin=(origin[0], origin[1]), step=(1 / stride,) * 2)
-    steps = "" if stride == 1 else f", stride {stride}"
+    sheet.touch("output", x="column", y="row", origin=(first[0] - start[0], first[1] - start[1]))
     return sheet.says(
-        f"{name_of(kernel)}, {words.size(spec.kernel_size)} with dilation {dilation}{steps}: "
+        f"{name_of(kernel)}, {words.size(spec.kernel_size)} with dilation {dilation}: "
         f"{spec.num_weights} weights span {words.size(spec.effective_kernel_size)} pixels; with padding "
         f"{padding!r}, {words.size(size)} becomes {words.size(made)} at {spec.num_weights} multiply-adds "
         "per output pixel."
     )
 
 
-def _middle(spec: ConvSpec, axis: int, place: int) -> float:
-    """The middle of the footprint of the output at a place, in pixels of the photo."""
-    start = place * spec.stride[axis] - spec.padding_amounts[axis][0]
-    return start + (spec.effective_kernel_size[axis] - 1) / 2
-
-
-def _nearest_output(name: str, wanted: int, spec: ConvSpec, axis: int, size: int, made: int) -> int:
-    """The place of the output whose footprint is nearest to a pixel of the photo."""
-    pixel = check_whole(name, wanted, 0, size - 1)
-    return min(max(round((pixel - _middle(spec, axis, 0)) / spec.stride[axis]), 0), made - 1)
+def _first_middle(spec: ConvSpec) -> tuple[int, int]:
+    """The pixel of the photo in the middle of the first output's footprint."""
+    return per_axis(lambda k, pads: (k - 1) // 2 - pads[0], spec.effective_kernel_size, spec.padding_amounts)
 
 
 def _stack(rates: Sequence[int], kernel_size: int) -> list[ConvSpec]:

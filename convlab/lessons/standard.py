@@ -317,8 +317,8 @@ def show_reach(image: Photo, *, depth: int = 3, kernel_size: int = 3) -> page.Pi
         corner = per_axis(lambda at, side=side: at - side // 2, middle)
         draw.outline(photo, *corner, (side, side), palette.KERNEL, 2)
     draw.outline(photo, *middle, (1, 1), palette.OUTPUT, 2)
-    side = (kernel_size - 1) / 2  # by which every layer moves the edge out
-    sheet.touch("photo", x="depth", origin=middle, step=(side, side))
+    step = (kernel_size - 1) / 2  # by which every layer moves the edge out
+    sheet.touch("photo", x="depth", origin=middle, step=(step, step))
     return sheet.says(
         f"{words.count(depth, 'layer')} of {kernel_size}×{kernel_size}: one output sees "
         f"{' → '.join(map(words.size, sizes))} pixels. That takes {depth * kernel_size**2} weights for each "

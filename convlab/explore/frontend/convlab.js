@@ -267,7 +267,7 @@ export function stepped(spot, cell, key) {
 /** What a reader may type for a number: 1,728 or 1 728, 0.5 or 0,5, −2, 30 %; else NaN. */
 export function toNumber(typed) {
   let plain = typed.replace(/[\s_%]/g, "").replace("−", "-");
-  if (/^-?\d{1,3}(,\d{3})+(\.\d*)?$/.test(plain)) plain = plain.replaceAll(",", "");
+  if (/^-?[1-9]\d{0,2}(,\d{3})+(\.\d*)?$/.test(plain)) plain = plain.replaceAll(",", "");
   plain = plain.replace(",", ".");
   return /^-?(\d+\.?\d*|\.\d+)$/.test(plain) ? Number(plain) : NaN;
 }
