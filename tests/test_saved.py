@@ -157,7 +157,7 @@ def test_the_extension_is_enabled_in_the_environment_that_asks_for_it(tmp_path):
     assert list(tmp_path.glob("etc/jupyter/jupyter_server_config.d/*")) == [enable(tmp_path)]
 
 
-@pytest.mark.parametrize("name", ["Makefile", "README.md", "environment.yml", "postBuild"])
+@pytest.mark.parametrize("name", ["Makefile", "README.md", "environment.yml", ".binder/postBuild"])
 def test_whoever_installs_the_course_enables_the_extension_as_well(name):
     lines = [re.sub(r"^[#\s]*|\$\(BIN\)/", "", line) for line in (ROOT / name).read_text().splitlines()]
     installs = next(number for number, line in enumerate(lines) if re.search(r"pip install .*-e ", line))
