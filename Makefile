@@ -39,6 +39,7 @@ clean: ## remove .venv and everything else that a command made
 .venv/.installed: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q -c $(CONSTRAINTS) -e '.[lab,test]'
+	$(BIN)/python -m convlab_jupyter
 	touch $@
 
 build/oldest.txt build/newest.txt: build/%.txt: pyproject.toml constraints.txt

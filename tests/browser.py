@@ -80,7 +80,7 @@ def jupyter_lab(
     places = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime"}
     places |= {"IPYTHONDIR": "ipython"}
     overrides = scratch / "config" / "labconfig" / "default_setting_overrides.json"
-    overrides.parent.mkdir(parents=True)
+    overrides.parent.mkdir(parents=True, exist_ok=True)  # a second server may go on where one has stopped
     overrides.write_text(json.dumps(SETTINGS))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -17,6 +17,7 @@ import pytest
 import convlab
 
 ROOT = Path(__file__).resolve().parent.parent
+MODULE = "convlab_jupyter.py"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -32,6 +33,7 @@ def wheel(tmp_path_factory) -> Path:
     copy, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in ("LICENSE", "README.md", "pyproject.toml"):
         (copy / name).write_bytes((ROOT / name).read_bytes())
+    copy.joinpath(MODULE).write_bytes((ROOT / MODULE).read_bytes())
     copytree(ROOT / "convlab", copy / "convlab", ignore=ignore_patterns("__pycache__"))
     frontend = copy / "convlab" / "explore" / "frontend"
     frontend.mkdir(exist_ok=True)
@@ -69,7 +71,7 @@ def test_the_wheel_has_every_file_of_the_package(wheel):
     files = {path for path in (ROOT / "convlab").rglob("*") if path.is_file() and path.suffix != ".pyc"}
     frontend = {f"convlab/explore/frontend/of_a_test.{kind}" for kind in ("css", "js")}
     carried = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert carried == {path.relative_to(ROOT).as_posix() for path in files} | frontend
+    assert carried == {path.relative_to(ROOT).as_posix() for path in files} | frontend | {MODULE}
 
 
 @pytest.mark.parametrize("eager", ["", "1"])  # with EAGER_IMPORT=1, lazy_loader waits for nothing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -163,6 +164,13 @@ def test_conda_and_pip_ask_for_the_same_to_learn_and_to_test():
 def test_conda_uses_conda_forge_alone():
     channels = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["channels"]
     assert channels == ["conda-forge", "nodefaults"]
+
+
+def test_binder_builds_what_conda_builds():
+    # Where there is a .binder, Binder looks for its files nowhere else.
+    assert (ROOT / ".binder" / "environment.yml").read_bytes() == (ROOT / "environment.yml").read_bytes()
+    assert os.access(ROOT / ".binder" / "postBuild", os.X_OK)
+    assert not (ROOT / "binder").exists(), "Binder refuses both"
 
 
 def test_every_requirement_is_pinned_within_its_bounds():

@@ -1,0 +1,96 @@
+"""What Jupyter keeps on disk of a widget that has a picture or words beside it: these alone.
+
+A widget lives as long as its kernel. Opened tomorrow, JupyterLab says "Error displaying widget: model not
+found" where it stood and doesn't show the picture that is stored beside it; a page exported with its state is
+blank without network. So the widget is left out of what is written, while the open notebook keeps it.
+
+It is an extension of the server and no configuration file: once ``python -m convlab_jupyter`` has enabled it,
+it is there however a server of this environment is started, and a reader's own configuration still counts.
+No kernel runs it, so it imports nothing of the course.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+STATE = "application/vnd.jupyter.widget-state+json"
+LASTING = {"text/html", "image/jpeg", "image/png", "image/svg+xml"}
+
+
+def drop_views(notebook: object) -> None:
+    """Drop from a notebook, in place, each widget's view that has a picture or HTML beside it, and its state.
+
+    Views with nothing else to show stay, and so does the state of what they show. So does a notebook of
+    another format than 4, or what is none.
+    """
+    if _part(notebook, "nbformat", int) != 4:
+        return
+    outputs = list(_outputs(notebook))
+    dropped = set()
+    for output in outputs:
+        data = _part(output, "data", dict)
+        if VIEW in data and LASTING & data.keys():
+            dropped.add(_part(_part(data, VIEW, dict), "model_id", str))
+            del data[VIEW]
+            _part(output, "metadata", dict).pop(VIEW, None)
+    metadata = _part(notebook, "metadata", dict)
+    if dropped and not any(VIEW in _part(output, "data", dict) for output in outputs):
+        metadata.pop("widgets", None)
+    state = _part(_part(_part(metadata, "widgets", dict), STATE, dict), "state", dict)
+    referred = json.dumps(state)
+    for model in dropped & state.keys():
+        if f"IPY_MODEL_{model}" not in referred:  # as the state of a box around it has
+            del state[model]
+
+
+def before_saving(model: object, **_: object) -> None:
+    """A ``pre_save_hook`` of Jupyter Server."""
+    if _part(model, "type", str) == "notebook":
+        drop_views(_part(model, "content", dict))
+
+
+def before_export(notebook: Any, resources: Any) -> tuple[Any, Any]:
+    """A preprocessor of nbconvert, for what was saved elsewhere or has just been executed."""
+    drop_views(notebook)
+    return notebook, resources
+
+
+def _outputs(notebook: object) -> Iterator[object]:
+    for cell in _part(notebook, "cells", list):
+        yield from _part(cell, "outputs", list)
+
+
+def _part(whole: object, key: str, kind: type) -> Any:
+    """``whole[key]``, or an empty one of its kind: whatever shape a notebook has, it must be saved."""
+    part = whole.get(key) if isinstance(whole, dict) else None
+    return part if isinstance(part, kind) else kind()
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": __name__}]
+
+
+def _load_jupyter_server_extension(server: Any) -> None:
+    server.contents_manager.register_pre_save_hook(before_saving)
+    server.web_app.settings["config"].HTMLExporter.preprocessors.append(before_export)
+
+
+def enable(prefix: str | Path = sys.prefix) -> Path:
+    """Have every Jupyter server of the environment load the extension; gives the file that says so.
+
+    An editable install would not bring the file, and ``jupyter server extension enable`` refuses what no file
+    names yet.
+    """
+    file = Path(prefix, "etc", "jupyter", "jupyter_server_config.d", "convlab_jupyter.json")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"ServerApp": {"jpserver_extensions": {"convlab_jupyter": True}}}) + "\n")
+    return file
+
+
+if __name__ == "__main__":
+    print(f"enabled in {enable()}")
