@@ -117,7 +117,8 @@ def _numbers(image: Photo) -> np.ndarray:
             numbers = np.moveaxis(np.atleast_3d(np.asarray(picture)), 2, 0)
     except Exception as error:
         what = f"a file of {len(image):,} bytes" if isinstance(image, bytes) else repr(image)
-        raise ValueError(f"image={what} can't be read as a photo: {error}") from error
+        why = str(error).partition(" <_io")[0]  # an address in memory tells nobody anything
+        raise ValueError(f"image={what} can't be read as a photo: {why}") from error
     # Older Pillows open a PNG of 16 bits as one of 32.
     narrow = picture.mode == "I" and (numbers.astype(np.uint16) == numbers).all()
     return numbers.astype(np.uint16) if narrow else numbers

@@ -1,7 +1,8 @@
-"""What a reader meets: JupyterLab in a real browser."""
+"""What a reader meets beside a kernel: JupyterLab in a real browser."""
 
 import os
 import shutil
+import time
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urljoin
@@ -10,7 +11,6 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 from browser import (
     CHROMIUM,
-    SOURCE,
     chromium,
     jupyter_lab,
     opened,
@@ -19,14 +19,38 @@ from browser import (
     shut_down_kernel,
     write_notebook,
 )
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 LESSON = "02_dilated_convolution.ipynb"
-KERNEL_FREE = """\
-explorer.kernel_free(dilation=range(1, 5), kernel_size=[3, 5], padding=["valid"], kernel=["Sobel x"])
-"""
 PICTURES = ".jp-OutputArea-output img"
+WINDOW = """\
+from functools import partial
+from convlab import Explorer, grid, photo, photos, show_depth, show_window
+
+small = photo("coffee", (9, 14), channels=1)
+explorer = Explorer(partial(show_window, small), row=range(7), column=range(12), kernel=grid(3, 3))
+explorer
+"""
+BROKEN = """\
+def draw(size=1):
+    if size == 3:
+        raise RuntimeError("three is broken")
+    return show_depth(small, depth=size)
+
+Explorer(draw, size=range(1, 6))
+"""
+GIVEN = "Explorer(lambda image=None: show_depth(image, depth=2), image=photos('cat', 'moon', size=48))"
+MANY = """\
+from convlab import Explorer, photo, show_depth
+from IPython.display import display
+
+small = photo("moon", 64)
+for _ in range(20):
+    display(Explorer(lambda depth=1: show_depth(small, depth=depth), depth=range(1, 9)))
+"""
+LOOK = "[...document.querySelectorAll('.convlab-stage img')].map((image) => image.dataset.at ?? '')"
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +59,8 @@ def address(tmp_path_factory):
         (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium here")
     notebooks = tmp_path_factory.mktemp("lab") / "notebooks"
     shutil.copytree(NOTEBOOKS, notebooks, ignore=shutil.ignore_patterns(".*"))
-    write_notebook(notebooks / "kernel_free.ipynb", SOURCE, KERNEL_FREE)
+    write_notebook(notebooks / "window.ipynb", WINDOW, "explorer", BROKEN, GIVEN)
+    write_notebook(notebooks / "many.ipynb", MANY, "1 + 1")
     with jupyter_lab(notebooks, tmp_path_factory.mktemp("jupyter")) as address:
         yield address
 
@@ -52,42 +77,55 @@ def unrun(browser, address):
         yield page
 
 
-@pytest.fixture(scope="module")
-def lesson(browser, address):
-    """The lesson with all its cells run, once for the tests that read it."""
-    with opened(browser, address, LESSON) as page:
+@pytest.fixture
+def window(browser, address):
+    """Two views of one window on a small photo, a drawing with a state that breaks, and one that takes a photo."""
+    with opened(browser, address, "window.ipynb") as page:
         run_all(page)
+        expect(page.locator(".convlab-stage img[data-at]").first).to_be_visible()
         yield page
         shut_down_kernel(page)
 
 
-def explorer_of(page: Page) -> Locator:
-    """The output of the first cell with a slider for the dilation."""
-    label = page.locator(".widget-label", has_text="dilation")
-    return page.locator(".jp-OutputArea-output", has=page.locator(".noUi-handle")).filter(has=label).first
+def explorers(page: Page) -> Locator:
+    return page.locator(".convlab:has(figure)")
 
 
-def visible_picture(explorer: Locator) -> str:
-    """The source of the one picture that is shown, once it has loaded."""
-    picture = explorer.locator("img:visible")
-    expect(picture).to_have_count(1)
+def caption(explorer: Locator) -> Locator:
+    return explorer.locator(".convlab-caption")
+
+
+def shows(explorer: Locator, *at: int) -> None:
+    """Waits until the picture of this state is there and says the same as the words under it."""
+    picture = explorer.locator(".convlab-stage img")
+    expect(picture).to_have_attribute("data-at", f"[{','.join(map(str, at))}]")
     picture.evaluate("image => image.decode()")
-    return picture.get_attribute("src")
+    assert picture.get_attribute("alt") == caption(explorer).inner_text()
 
 
-def dilation_slider(explorer: Locator) -> Locator:
-    slider = explorer.locator(".widget-inline-hbox", has_text="dilation").locator(".noUi-handle").first
-    slider.scroll_into_view_if_needed()
-    return slider
+def place_of(explorer: Locator, across: float, down: float) -> tuple[float, float]:
+    """A place in the picture, given in fractions of it, on the screen."""
+    explorer.locator(".convlab-stage").scroll_into_view_if_needed()
+    box = explorer.locator(".convlab-stage img").bounding_box()
+    return box["x"] + across * box["width"], box["y"] + down * box["height"]
 
 
-def step_right(explorer: Locator) -> tuple[str, str]:
-    """One step of the dilation; gives picture and sentence once both have changed."""
-    before, said = visible_picture(explorer), explorer.locator(".convlab-sentence:visible").inner_text()
-    dilation_slider(explorer).press("ArrowRight")
-    expect(explorer.locator(".convlab-sentence:visible")).not_to_have_text(said)
-    expect(explorer.locator("img:visible")).not_to_have_attribute("src", before)
-    return visible_picture(explorer), explorer.locator(".convlab-sentence:visible").inner_text()
+def spot_of(explorer: Locator, number: int = 0) -> tuple[float, float, float, float]:
+    """Left, top, width and height of a region that can be touched, in fractions of the picture."""
+    style = (
+        explorer.locator(".convlab-spot")
+        .nth(number)
+        .evaluate(
+            "spot => ['left', 'top', 'width', 'height'].map((side) => parseFloat(spot.style[side]) / 100)"
+        )
+    )
+    return tuple(style)
+
+
+def photo_pixel(explorer: Locator, row: float, column: float) -> tuple[float, float]:
+    """Where a pixel of the photo of 9×14 is on the screen."""
+    left, top, width, height = spot_of(explorer)
+    return place_of(explorer, left + (column + 0.5) / 14 * width, top + (row + 0.5) / 9 * height)
 
 
 def assert_no_complaint(page: Page) -> None:
@@ -104,7 +142,7 @@ def test_the_server_answers_nobody_who_lacks_its_token(address):
         build_opener(ProxyHandler({})).open(urljoin(address, "api/status"), timeout=5)
 
 
-def test_unrun_notebook_shows_stored_pictures(unrun):
+def test_unrun_notebook_shows_stored_pictures_with_their_sentences(unrun):
     assert_no_complaint(unrun)
     pictures = unrun.locator(PICTURES)
     expect(pictures.first).to_be_visible()
@@ -112,69 +150,161 @@ def test_unrun_notebook_shows_stored_pictures(unrun):
         picture.scroll_into_view_if_needed()
         picture.evaluate("image => image.decode()")
         assert picture.bounding_box()["width"] > 100
-
-
-def test_every_cell_runs(lesson):
-    assert_no_complaint(lesson)
-    explorer = explorer_of(lesson)
-    explorer.scroll_into_view_if_needed()
-    assert visible_picture(explorer).startswith("blob:")
-
-
-def test_slider_is_long_enough_to_drag(lesson):
-    slider = explorer_of(lesson).locator(".noUi-base").first
-    assert slider.bounding_box()["width"] > 100
-
-
-def test_slider_moves_picture_and_sentence(lesson):
-    explorer = explorer_of(lesson)
-    dilation_slider(explorer).press("Home")
-    expect(explorer.locator(".convlab-sentence")).to_contain_text("dilation 1:")
-    _, said = step_right(explorer)
-    assert "dilation 2:" in said
-    _, said = step_right(explorer)
-    assert "dilation 3:" in said
-    assert_no_complaint(lesson)
-
-
-def test_kernel_free_explorer_moves_without_kernel(browser, address):
-    with opened(browser, address, "kernel_free.ipynb") as page:
-        run_all(page)
-        explorer = explorer_of(page)
-        visible_picture(explorer)
-        shut_down_kernel(page)
-        pictures, sentences = zip(*(step_right(explorer) for _ in range(3)), strict=True)
-        for dilation, said in zip((2, 3, 4), sentences, strict=True):
-            assert f"dilation {dilation}:" in said
-        assert len(set(pictures)) == 3
-        explorer.get_by_role("button", name="5", exact=True).click()
-        expect(explorer.locator(".convlab-sentence:visible")).to_contain_text("5×5 with dilation 4")
-        assert_no_complaint(page)
+        assert picture.get_attribute("alt").endswith(".")
+    names = unrun.get_by_role("img", name="9 weights span 9×9 pixels", exact=False)
+    assert names.count() >= 1, "a screen reader finds the sentence of the picture"
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in NOTEBOOKS.glob("*.ipynb")))
-def test_first_explorer_of_each_lesson_moves(browser, address, name):
+def test_each_explorer_of_a_lesson_moves_and_fits_a_laptop(browser, address, name):
     with opened(browser, address, name) as page:
-        run_through(page, "= Explorer(")
-        explorer = page.locator(".jp-OutputArea-output", has=page.locator(".convlab-sentence")).last
-        explorer.scroll_into_view_if_needed()
-        picture, sentence = visible_picture(explorer), explorer.locator(".convlab-sentence")
-        said = sentence.text_content()
-        move_a_control(explorer)
-        expect(sentence).not_to_have_text(said)
-        assert visible_picture(explorer) != picture
+        page.set_viewport_size({"width": 1366, "height": 768})
+        run_all(page)
+        assert_no_complaint(page)
+        assert explorers(page).count() >= 2
+        for explorer in explorers(page).all():
+            explorer.scroll_into_view_if_needed()
+            expect(explorer.locator(".convlab-stage img[data-at]")).to_be_visible()
+            before = explorer.locator(".convlab-stage img").get_attribute("data-at")
+            move_a_control(explorer)
+            expect(explorer.locator(".convlab-stage img")).not_to_have_attribute("data-at", before)
+            box = explorer.bounding_box()
+            assert box["height"] <= 641, (name, box)
+            assert box["width"] <= 1101
+            expect(explorer.locator(".convlab-status")).to_be_hidden()
         assert_no_complaint(page)
         shut_down_kernel(page)
 
 
 def move_a_control(explorer: Locator) -> None:
     """The first slider one step, or the first menu or row of buttons to what is not chosen yet."""
-    if (sliders := explorer.locator(".noUi-handle")).count():
+    if (sliders := explorer.locator("input[type=range]")).count():
         slider = sliders.first
-        low = slider.get_attribute("aria-valuenow") == slider.get_attribute("aria-valuemin")
-        slider.press("ArrowRight" if low else "ArrowLeft")
-    elif (menus := explorer.locator("select")).count():
-        options = menus.first.locator("option").all_text_contents()
-        menus.first.select_option(options[menus.first.evaluate("menu => menu.selectedIndex ? 0 : 1")])
+        slider.press("ArrowRight" if slider.input_value() == "0" else "ArrowLeft")
+    elif (buttons := explorer.locator("input[type=radio]:not(:checked)")).count():
+        buttons.first.check()
     else:
-        explorer.locator(".widget-toggle-button:not(.mod-active)").first.click()
+        menu = explorer.locator("select").first
+        menu.select_option(index=1 if menu.input_value() == "0" else 0)
+
+
+def test_the_window_is_dragged_over_the_photo_and_two_views_agree(window):
+    first, second = explorers(window).nth(0), explorers(window).nth(1)
+    window.mouse.move(*photo_pixel(first, 2, 3))
+    window.mouse.down()
+    shows(first, 1, 2, 4)
+    for step in range(1, 5):
+        window.mouse.move(*photo_pixel(first, 2 + step, 3 + 2 * step))
+    window.mouse.up()
+    shows(first, 5, 10, 4)
+    assert "row 5, column 10" in caption(first).inner_text()
+    second.scroll_into_view_if_needed()
+    shows(second, 5, 10, 4)
+    assert_no_complaint(window)
+
+
+def test_a_fast_drag_ends_in_the_picture_of_where_it_ended(window):
+    explorer = explorers(window).first
+    window.mouse.move(*photo_pixel(explorer, 1, 1))
+    window.mouse.down()
+    started = time.monotonic()
+    for event in range(300):
+        window.mouse.move(*photo_pixel(explorer, 1 + event % 7, 1 + event * 5 % 12))
+        time.sleep(max(0, started + event / 60 - time.monotonic()))
+    window.mouse.move(*photo_pixel(explorer, 4, 9))
+    window.mouse.up()
+    shows(explorer, 3, 8, 4)
+
+
+def test_keys_alone_move_a_slider_and_read_the_products(window):
+    explorer = explorers(window).first
+    explorer.get_by_label("row", exact=True).first.focus()
+    window.keyboard.press("Home")
+    shows(explorer, 0, 3, 4)
+    window.keyboard.press("ArrowRight")
+    window.keyboard.press("ArrowUp")
+    shows(explorer, 2, 3, 4)
+    explorer.locator(".convlab-stage").focus()
+    for key in ("ArrowDown", "PageDown", "PageDown", "PageDown", "PageDown", "ArrowDown"):
+        window.keyboard.press(key)
+    assert "× −2 =" in explorer.locator(".convlab-reading").inner_text()
+
+
+def test_a_kernel_is_typed_and_dragged_and_the_picture_follows(window):
+    explorer = explorers(window).first
+    cells = explorer.locator(".convlab-numbers input")
+    cells.nth(4).fill("3.5")
+    window.keyboard.press("Tab")
+    expect(caption(explorer)).to_contain_text("your own kernel")
+    expect(explorer.locator("select")).to_have_value("own")
+    box = cells.nth(0).bounding_box()
+    window.mouse.move(box["x"] + 9, box["y"] + 9)
+    window.mouse.down()
+    window.mouse.move(box["x"] + 9, box["y"] + 9 - 24, steps=3)
+    window.mouse.up()
+    assert float(cells.nth(0).input_value()) == -1 + 3 / 4
+    cells.nth(0).fill("7")
+    window.keyboard.press("Tab")
+    expect(explorer.locator(".convlab-status")).to_have_text("7 can't be a weight here: from −4 to 4.")
+    explorer.locator("select").select_option("emboss")
+    expect(caption(explorer)).to_contain_text("emboss")
+
+
+def test_a_drawing_that_breaks_says_so_under_the_last_good_picture(window):
+    explorer = explorers(window).nth(2)
+    explorer.scroll_into_view_if_needed()
+    shows(explorer, 0)
+    explorer.locator("input[type=range]").press("ArrowRight")
+    shows(explorer, 1)
+    explorer.locator("input[type=range]").press("ArrowRight")
+    expect(explorer.locator(".convlab-status")).to_have_text("RuntimeError: three is broken")
+    shows(explorer, 1)
+    explorer.locator("input[type=range]").press("ArrowRight")
+    shows(explorer, 3)
+    expect(explorer.locator(".convlab-status")).to_be_hidden()
+
+
+def test_a_reader_gives_a_photo_and_a_file_that_is_none_is_refused(window, tmp_path):
+    explorer = explorers(window).nth(3)
+    explorer.scroll_into_view_if_needed()
+    shows(explorer, 0)
+    (tmp_path / "notes.png").write_text("not a picture")
+    explorer.locator("input[type=file]").set_input_files(tmp_path / "notes.png")
+    expect(explorer.locator(".convlab-status")).to_contain_text("can't be read as a photo")
+    shows(explorer, 0)
+    Image.new("RGB", (2000, 1500), "red").save(tmp_path / "red.png")
+    explorer.locator("input[type=file]").set_input_files(tmp_path / "red.png")
+    shows(explorer, 2)
+    assert explorer.locator("select").locator("option:checked").inner_text() == "red.png"
+
+
+def test_without_its_kernel_an_explorer_shows_what_it_has_and_says_why_no_more(window):
+    explorer = explorers(window).first
+    shows(explorer, 2, 3, 4)
+    explorer.get_by_label("column", exact=True).first.press("ArrowRight")
+    shows(explorer, 2, 4, 4)
+    window.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    explorer.get_by_label("column", exact=True).first.press("End")
+    expect(explorer.locator(".convlab-status")).to_contain_text("The kernel does not answer")
+    assert "column 4" in caption(explorer).inner_text()
+    explorer.get_by_label("column", exact=True).first.press("Home")
+    run_all(window)
+    again = explorers(window).first
+    again.scroll_into_view_if_needed()
+    shows(again, 2, 3, 4)
+    again.get_by_label("column", exact=True).first.press("End")
+    shows(again, 2, 11, 4)
+
+
+def test_twenty_explorers_in_one_notebook_are_drawn_when_they_are_seen_and_hold_up_no_cell(browser, address):
+    with opened(browser, address, "many.ipynb") as page:
+        run_all(page)
+        for number in (0, 9, 19):
+            explorer = explorers(page).nth(number)
+            explorer.scroll_into_view_if_needed()
+            shows(explorer, 0)
+            explorer.locator("input[type=range]").press("End")
+            shows(explorer, 7)
+        assert len([at for at in page.evaluate(LOOK) if at]) < 20
+        run_through(page, "1 + 1")
+        shut_down_kernel(page)

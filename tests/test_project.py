@@ -39,6 +39,8 @@ LAYERS = [
     {"pictures.figures"},
     {"lessons"},
     {"explore.choices"},
+    {"explore.spots"},
+    {"explore.view"},
     {"explore.explorers"},
     {"explore.questions"},
 ]

@@ -182,7 +182,7 @@ def show_groups(image: Photo, *, groups: int = 3) -> page.Picture:
     thirds = (page.panels(matrices[n : n + 3], 0.95, 0.95, gap=0.2, above=0.33) for n in (0, 3))
     left = page.down(*thirds, gap=0)
     middle = page.panel("weights", 2.5, 2.35, left=1.25, **below)
-    right = page.panel("multiply-adds", 3.3, 2.35, **below)
+    right = page.panel("multiply-adds", 3, 2.35, **below)
     sheet = page.blank(page.down(rows, page.across(left, middle, right, gap=0.45), gap=0))
     _draw_channels(sheet["inputs"], channels, palette.INPUT)
     _draw_channels(sheet["outputs"], layer(channels), palette.OUTPUT)

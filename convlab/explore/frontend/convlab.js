@@ -83,7 +83,7 @@ export class Turn {
  * come next, not only the one beside.
  */
 export class Frames {
-  constructor({ counts, ask, show, late, store, turn, name = String(Math.random()) }) {
+  constructor({ counts, ask, show, late, store, turn, name }) {
     Object.assign(this, { counts, ask, show, late, store, turn, name });
     this.at = null;
     this.last = null; // the control that was moved last, and in which direction
@@ -305,10 +305,11 @@ export function placeOf(rows, named) {
 
 // ---- what is seen ----------------------------------------------------------------------------------------
 
-const shared = (globalThis[Symbol.for("convlab")] ??= { store: new Store(), turn: new Turn() });
+// Each widget has a copy of this module, but a notebook has one kernel, one memory, and names that are used once.
+const shared = (globalThis[Symbol.for("convlab")] ??= { store: new Store(), turn: new Turn(), names: 0 });
+const newName = () => `convlab-${(shared.names += 1)}`;
 const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 const percent = (part) => `${100 * part}%`;
-let named = 0; // for names that labels point to
 
 function make(tag, { parent, ...options } = {}, ...children) {
   const element = document.createElement(tag);
@@ -361,7 +362,7 @@ class ExplorerView {
     const counts = model.get("controls")
       .map(({ kind, options: { length } }) => (kind === "range" ? length : -length));
     const frames = new Frames({
-      ...(model.store ? { store: model.store, turn: new Turn(), name: "page" } : shared),
+      ...(model.store ? { store: model.store, turn: new Turn(), name: "page" } : { ...shared, name: newName() }),
       counts,
       ask: (want) => model.send({ want }),
       show: (frame) => this.show(frame),
@@ -562,7 +563,7 @@ class ExplorerView {
   build() {
     this.row.replaceChildren();
     this.updates = this.model.get("controls").map((control, n) => {
-      const name = `convlab-${(named += 1)}`;
+      const name = newName();
       const box = make("div", { className: `convlab-control convlab-${control.kind}`, parent: this.row });
       const move = (place) => {
         this.stop?.();
@@ -758,7 +759,7 @@ function questionView(model, root) {
     model.set("chosen", chosen);
     model.save_changes();
   };
-  const name = `convlab-${(named += 1)}`;
+  const name = newName();
   let update;
   if (otherwise?.values) {
     const typed = make("input", { type: "text", inputMode: "decimal", size: 10, name, parent: group });
@@ -790,7 +791,7 @@ function questionView(model, root) {
   return () => model.off("change:chosen", follow);
 }
 
-export function render({ model, el }) {
+function render({ model, el }) {
   const root = make("div", { className: "convlab", parent: el });
   // JupyterLab would take the arrow keys from controls in an output.
   root.addEventListener("keydown", (event) => event.stopPropagation());
