@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import re
+from html import unescape
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from tools import links
@@ -75,16 +77,20 @@ def _broken_in_output(output):
     if WIDGET_VIEW in data:
         yield "a widget view is stored: run `make notebooks`"
     sentence = data.get("text/plain", "")
-    if "image/png" in data and not (
-        sentence.rstrip().endswith(".") and re.search(r"\d", sentence) and not sentence.startswith("<")
-    ):
+    alt = re.search(r'<img alt="([^"]*)"', data.get("text/html", ""))
+    if "image/png" in data:
+        yield "a picture without words: give back a Picture, or save it under a sentence"
+    if alt and not (sentence.rstrip().endswith(".") and re.search(r"\d", sentence)):
         yield f"a picture needs a sentence with its numbers, has {sentence!r}"
+    if alt and unescape(alt[1]) != sentence:
+        yield f"a picture's alternative text is not its sentence: {alt[1]!r}"
     if re.search(r"(?<![\w./:])/(home|root|tmp|usr|Users|work)/", f"{output.get('text', '')} {sentence}"):
         yield "an output shows an absolute path"
 
 
 def good_notebook():
-    picture = new_output("display_data", data={"image/png": "AA==", "text/plain": "A 3×3 kernel."})
+    shown = '<img alt="A 3×3 kernel." src="data:image/png;base64,AA==">'
+    picture = new_output("display_data", data={"text/html": shown, "text/plain": "A 3×3 kernel."})
     cells = [
         new_markdown_cell("# Dilation: how far do 9 weights see?"),
         new_code_cell("show(spec)", execution_count=1, outputs=[picture]),
@@ -113,8 +119,9 @@ def test_the_rules_accept_a_good_notebook():
     assert broken_rules(good_notebook()) == []
 
 
-def _sentence(text):
-    return lambda nb: nb.cells[1].outputs[0].data.update({"text/plain": text})
+def _sentence(text, alt=None):
+    shown = f'<img alt="{text if alt is None else alt}" src="data:image/png;base64,AA==">'
+    return lambda nb: nb.cells[1].outputs[0].data.update({"text/plain": text, "text/html": shown})
 
 
 def _source(text):
@@ -177,7 +184,9 @@ BREAKAGES = {
         "ValueError: groups=3",
     ),
     "a path in an output": (_output("stream", text="saved /home/me/a.png"), "shows an absolute path"),
-    "a picture without a sentence": (_sentence("<Figure size 640x480 with 1 Axes>."), "sentence"),
+    "a picture without a sentence": (_sentence("Figure 1"), "sentence"),
+    "a picture without words": (_output("display_data", data={"image/png": "AA=="}), "without words"),
+    "another alternative text": (_sentence("A 3×3 kernel.", alt="A kernel."), "is not its sentence"),
     "a picture without numbers": (_sentence("A kernel."), "sentence"),
 }
 
@@ -245,3 +254,15 @@ def test_cleaning_leaves_its_argument_alone():
     before = copy.deepcopy(notebook)
     clean(notebook)
     assert notebook == before
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_every_picture_of_an_exported_lesson_has_its_sentence_as_alternative_text(path):
+    html, _ = HTMLExporter().from_filename(str(path))
+    notebook = nbformat.read(path, as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    shown = [output.data for output in outputs if "<img " in output.get("data", {}).get("text/html", "")]
+    alts = [unescape(alt) for alt in re.findall(r'<img alt="([^"]*)" src="data:image/png', html)]
+    assert alts == [data["text/plain"] for data in shown]
+    assert len(alts) >= 8
+    assert "No description has been provided" not in html

@@ -1,7 +1,8 @@
-"""What the lessons cost a reader, side by side in one run: a step of a slider in a real browser, with
-a live explorer, a kernel-free one and `interact` with a new figure each time; the kernel's memory and
-time for the dilated notebook; how long `import convlab` takes; and how quickly convlab tells what a
-network sees and costs, beside its peers. Prints tables. Names of parts as arguments run only these."""
+"""What the lessons cost a reader, side by side in one run: a step of a slider in a browser, to a
+state asked ahead, to one never drawn before and in a page without a kernel, beside `interact` with a new
+figure each time; a drag over the photo; each lesson's memory and time; how long `import convlab` takes; and
+how quickly convlab tells what a network sees and costs, beside its peers. Prints tables. Names of parts as
+arguments run only these."""
 
 from __future__ import annotations
 
@@ -25,13 +26,23 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from bench_peers import bench_cost, bench_reach  # noqa: E402
-from browser import CHROMIUM, SOURCE, chromium, jupyter_lab, opened, run_all, write_notebook  # noqa: E402
+from browser import CHROMIUM, chromium, jupyter_lab, opened, run_all, write_notebook  # noqa: E402
 
-LESSON = ROOT / "notebooks" / "02_dilated_convolution.ipynb"
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 WARM_UP, ROUNDS, LAST = 4, 42, 8  # steps of each kind, and how many dilations a slider has
-KERNEL_FREE = """\
-explorer.kernel_free(dilation=range(1, 9), kernel_size=[3], padding=["valid"], kernel=["Sobel x"])
+AHEAD = """\
+from functools import partial
+from IPython.display import HTML
+from convlab import Explorer, photo, show_dilation
+
+explorer = Explorer(partial(show_dilation, photo("cat", 128, channels=1)), dilation=range(1, 9))
+explorer
 """
+NEW = """\
+draw = partial(show_dilation, photo("cat", 128, channels=1), column=64)
+Explorer(draw, row=range(128), column=range(128))
+"""
+PAGE = "HTML(explorer.to_html())"
 INTERACT = """\
 %matplotlib inline
 import matplotlib.pyplot as plt
@@ -56,14 +67,14 @@ def show(dilation):
     draw.feature_map(right, output, within=image.shape[-2:])
     plt.show()
 """
-# From the key to the frame that has the new picture, decoded. A picture is new when the visible
-# image is another element or has another source.
-STEP = """async ([cell, key]) => {
+# From the input to the frame that has the new picture, decoded. A picture is new when the visible image is
+# another element or has another source.
+STEP = """async ([cell, key, place]) => {
     const root = document.querySelectorAll('.jp-Notebook .jp-CodeCell')[cell];
     const shown = () => [...root.querySelectorAll('img')].find((image) => image.offsetParent !== null);
-    const handle = root.querySelector('.noUi-handle');
+    const slider = root.querySelector('input[type=range]'), handle = root.querySelector('.noUi-handle');
     const frame = () => new Promise(requestAnimationFrame);
-    handle.scrollIntoView({block: 'start'});
+    (slider ?? handle).scrollIntoView({block: 'start'});
     await frame();
     await frame();
     const before = shown(), source = before.src;
@@ -87,38 +98,78 @@ STEP = """async ([cell, key]) => {
         root.addEventListener('load', look, true);
         const timer = setTimeout(() => reject(new Error(`cell ${cell} shows no new picture`)), 20000);
         const start = performance.now();
-        handle.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true}));
+        const down = {key, bubbles: true, cancelable: true};
+        if (!slider) handle.dispatchEvent(new KeyboardEvent('keydown', down));
+        else {
+            slider.value = place ?? Number(slider.value) + (key === 'ArrowRight' ? 1 : -1);
+            slider.dispatchEvent(new Event('input', {bubbles: true}));
+        }
     });
 }"""
-KINDS = ("live", "kernel-free", "interact")
+KINDS = ("asked ahead", "never drawn", "no kernel", "interact")
+# Sixty moves a second for five seconds, in a line that never comes back: how many pictures follow, and how
+# long after the hand was there each is shown, in milliseconds.
+DRAG = """async (cell) => {
+    const root = document.querySelectorAll('.jp-Notebook .jp-CodeCell')[cell];
+    const stage = root.querySelector('.convlab-stage'), image = stage.querySelector('img');
+    stage.scrollIntoView({block: 'center'});
+    const {left, top, width, height} = root.querySelector('.convlab-spot').getBoundingClientRect();
+    const lags = [];
+    let was = image.dataset.at;
+    const send = (type, n) => {
+        const x = left + width * (0.05 + 0.9 * (n / 300)), y = top + height * (0.5 + 0.45 * Math.sin(n / 9));
+        stage.dispatchEvent(new PointerEvent(type, {clientX: x, clientY: y, pointerId: 1, bubbles: true}));
+    };
+    stage.setPointerCapture = () => {};
+    const frame = () => new Promise(requestAnimationFrame);
+    const times = [], start = performance.now();
+    send('pointerdown', 0);
+    for (let n = 1; performance.now() - start < 5000; ) {
+        while (n < 300 && performance.now() - start > n * 1000 / 60) {
+            send('pointermove', n);
+            times.push([n, performance.now()]);
+            n += 1;
+        }
+        await frame();
+        if (image.dataset.at === was) continue;
+        was = image.dataset.at;
+        const column = JSON.parse(was)[1];
+        const at = times.findLast(([n]) => Math.abs(128 * (0.05 + 0.9 * n / 300) - 0.5 - column) <= 0.5);
+        if (at) lags.push(performance.now() - at[1]);
+    }
+    send('pointerup', 300);
+    return lags;
+}"""
 
 
-def measure_steps() -> dict[str, list[list[float]]]:
-    """Milliseconds of each step until decoded and until the next frame; all kinds in turn."""
+def measure_steps() -> tuple[dict[str, list[list[float]]], list[float]]:
+    """Milliseconds of each step until decoded and until the next frame, all kinds in turn; lags of a drag."""
     steps = {kind: [] for kind in KINDS}
     with tempfile.TemporaryDirectory() as scratch:
         notebooks, state = Path(scratch, "notebooks"), Path(scratch, "jupyter")
         notebooks.mkdir()
         state.mkdir()
-        write_notebook(notebooks / "bench.ipynb", SOURCE + "explorer", KERNEL_FREE, INTERACT)
+        write_notebook(notebooks / "bench.ipynb", AHEAD, NEW, PAGE, INTERACT)
         with (
             jupyter_lab(notebooks, state) as address,
             chromium() as browser,
             opened(browser, address, "bench.ipynb") as page,
         ):
             run_all(page)
-            page.wait_for_function(
-                "document.querySelectorAll('.jp-CodeCell img').length >= 3"
-                " && [...document.querySelectorAll('.jp-CodeCell img')].every((image) => image.complete)"
-            )
+            for cell in range(len(KINDS)):  # an explorer is drawn when it is seen
+                page.locator(".jp-CodeCell").nth(cell).scroll_into_view_if_needed()
+                page.locator(".jp-CodeCell").nth(cell).locator("img:visible").first.wait_for()
+                page.wait_for_timeout(1000)
             for turn in range(WARM_UP + ROUNDS):
                 upwards = turn // (LAST - 1) % 2 == 0
                 for cell, kind in enumerate(KINDS):
-                    taken = page.evaluate(STEP, [cell, "ArrowRight" if upwards else "ArrowLeft"])
-                    page.wait_for_timeout(100)
+                    place = 5 + turn * 45 % 118 if kind == "never drawn" else None  # far from any neighbour
+                    taken = page.evaluate(STEP, [cell, "ArrowRight" if upwards else "ArrowLeft", place])
+                    page.wait_for_timeout(250)
                     if turn >= WARM_UP:
                         steps[kind].append(taken)
-    return steps
+            lags = page.evaluate(DRAG, KINDS.index("never drawn"))
+    return steps, lags
 
 
 class Watch(NotebookClient):
@@ -134,7 +185,7 @@ class Watch(NotebookClient):
 
     def process_message(self, message, *rest):
         data = message["content"].get("data")
-        if self.first_picture is None and isinstance(data, dict) and "image/png" in data:
+        if self.first_picture is None and isinstance(data, dict) and "<img" in data.get("text/html", ""):
             self.first_picture = time.perf_counter() - self.started
         return super().process_message(message, *rest)
 
@@ -174,7 +225,7 @@ def bench_steps() -> list[tuple[str, float | None, float, str]]:
     if CHROMIUM is None:
         print("no Chromium here: steps not measured")
         return []
-    steps = measure_steps()
+    steps, lags = measure_steps()
     heads = f"{'decoded':>10}{'on screen':>12}{'10–90 %':>16}{'range':>17}{'steps':>7}"
     print(f"\n{'slider step to picture':<24}{heads}")
     medians = {}
@@ -185,28 +236,23 @@ def bench_steps() -> list[tuple[str, float | None, float, str]]:
         middle, ends = f"{tenths[0]:.0f}–{tenths[-1]:.0f} ms", f"{min(taken):.0f}–{max(taken):.0f} ms"
         shown = f"{median(decoded):>7.0f} ms{medians[kind]:>9.0f} ms"
         print(f"{kind:<24}{shown}{middle:>16}{ends:>17}{len(taken):>7}")
+    print(f"drag of 5 s: {len(lags) / 5:.0f} pictures a second, {median(lags):.0f} ms behind the hand")
+    beside = {kind: taken / medians["interact"] for kind, taken in medians.items()}
     return [
-        ("live / interact", medians["live"] / medians["interact"], 1 / 5, ""),
-        ("kernel-free / interact", medians["kernel-free"] / medians["interact"], 1 / 15, ""),
+        ("step to a state asked ahead", medians["asked ahead"], 20, " ms"),
+        ("asked ahead / interact", beside["asked ahead"], 0.15, ""),
+        ("never drawn / interact", beside["never drawn"], 0.6, ""),
+        ("step without a kernel", medians["no kernel"], 20, " ms"),
     ]
 
 
-def bench_notebook() -> list[tuple[str, float | None, float, str]]:
-    if not LESSON.exists():
-        print(f"{LESSON.name} is not there: not run")
-        return []
-    kernel_metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    imports = nbformat.v4.new_code_cell("import matplotlib\nimport torch")
-    bare = nbformat.v4.new_notebook(cells=[imports], metadata=kernel_metadata)
-    _, _, base = run_notebook(with_peak(bare))
-    whole, first, peak = run_notebook(with_peak(nbformat.read(LESSON, as_version=4)))
-    if base and peak:
-        print(f"\npeak memory: {LESSON.stem} {peak:.0f} MB, bare imports {base:.0f} MB")
-    return [
-        ("peak memory / bare imports", peak / base if base and peak else None, 1.15, ""),
-        ("kernel start to first picture", first, 5, " s"),
-        ("whole notebook", whole, 15, " s"),
-    ]
+def bench_notebooks() -> list[tuple[str, float | None, float, str]]:
+    rows = []
+    for lesson in LESSONS:
+        whole, first, peak = run_notebook(with_peak(nbformat.read(lesson, as_version=4)))
+        print(f"{lesson.stem}: {whole:.1f} s, first picture after {first:.1f} s")
+        rows.append((f"peak memory, {lesson.stem[:24]}", peak, 450, " MB"))
+    return rows
 
 
 def bench_import() -> list[tuple[str, float | None, float, str]]:
@@ -219,7 +265,7 @@ def bench_import() -> list[tuple[str, float | None, float, str]]:
 
 PARTS = {
     "steps": bench_steps,
-    "notebook": bench_notebook,
+    "notebooks": bench_notebooks,
     "import": bench_import,
     "reach": bench_reach,
     "cost": bench_cost,
