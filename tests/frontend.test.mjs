@@ -178,6 +178,17 @@ test("what is missing anywhere is asked for before anything ahead", () => {
   assert.equal(one.asked.length + other.asked.length, 3);
 });
 
+test("what was moved last asks nothing ahead while another lacks what it shows", () => {
+  const turn = new Turn();
+  const [busy, lacking, complete] = [0, 1, 2].map(() => explorer({ turn }));
+  busy.frames.move([0]);
+  lacking.frames.move([5]);
+  complete.frames.store.put(complete.frames.key([5]), picture());
+  complete.frames.move([5]);
+  busy.frames.answer([0], picture());
+  assert.deepEqual([lacking.asked, complete.asked], [[[5]], []]);
+});
+
 test("two explorers that share a store do not mix their pictures", () => {
   const store = new Store();
   const turn = new Turn();
@@ -288,6 +299,14 @@ test("who waits in vain is told so once, and asks no more", async () => {
   assert.deepEqual([one.late, one.asked], [1, [[4]]]);
 });
 
+test("who had an answer in time is not said to wait", async () => {
+  const one = explorer({ turn: new Turn(5), counts: [1] });
+  one.frames.move([0]);
+  one.frames.answer([0], picture());
+  await pause(40);
+  assert.deepEqual([one.late, one.frames.lost], [0, false]);
+});
+
 test("while one explorer waits in vain, others get their turn", async () => {
   const turn = new Turn(5);
   const other = explorer({ turn, counts: [1] });
@@ -328,7 +347,7 @@ test("a late answer to one does not end the question of another", async () => {
   one.frames.answer([4], picture("four"));
   assert.deepEqual(one.shown, ["four"]);
   assert.equal(turn.asking, other.frames);
-  assert.equal(one.asked.length, 1);
+  assert.deepEqual([one.asked.length, other.asked.length], [1, 1]);
   other.frames.answer([0], picture());
   assert.equal(one.asked.length, 2);
 });
@@ -468,6 +487,8 @@ test("the edges of a grid belong to its outer cells, and beyond them there is no
   const spot = spotOf([2, 4, 1]);
   assert.deepEqual(cellAt(spot, 0.5, 0.1), [0, 0]);
   assert.deepEqual(cellAt(spot, 0.9, 0.3), [1, 3]);
+  const exact = { box: [0.5, 0.25, 0.25, 0.5], texts: [["a"], ["b"]] }; // whose last edge no rounding moves inwards
+  assert.deepEqual(cellAt(exact, 0.75, 0.75), [1, 0]);
   for (const [x, y] of [[0.49, 0.2], [0.91, 0.2], [0.7, 0.09], [0.7, 0.31]]) assert.equal(cellAt(spot, x, y), null);
 });
 
