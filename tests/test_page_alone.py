@@ -343,7 +343,7 @@ def test_two_copies_of_the_module_on_a_page_do_not_mix(visit):
     page = visit(dilation())
     page.evaluate(
         """async ([source, state]) => {
-            const { PageModel, render } = await import(
+            const { PageModel, default: { render } } = await import(
                 URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
             const el = document.createElement("div");
             document.querySelector("main").append(el);
