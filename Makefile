@@ -14,12 +14,12 @@ lab: .venv/.installed ## open JupyterLab at notebooks/, with LAB="--no-browser -
 	$(BIN)/jupyter lab $(LAB) notebooks
 
 # Types are checked with the versions that were tested: others declare others.
-test: .venv/.installed .venv/colab/.installed ## every check: style, types, unit and browser tests, the notebooks
+test: .venv/.installed .venv/colab/.installed .venv/axe/.installed ## every check: style, types, unit and browser tests, the notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(if $(filter constraints.txt,$(CONSTRAINTS)),$(BIN)/mypy)
 	$(BIN)/python -m pytest
-	PYTHONPATH=$(CURDIR)/.venv/colab $(BIN)/python -m pytest -k "well_made or page or choices or explorers"
+	PYTHONPATH=$(CURDIR)/.venv/colab $(BIN)/python -m pytest -k "(well_made or page or choices or explorers) and not alone"
 	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/sanitize.cfg notebooks
 
 notebooks: .venv/.installed ## run all notebooks, or NOTEBOOKS="…", in fresh kernels and store their outputs
@@ -50,6 +50,12 @@ build/oldest.txt build/newest.txt: build/%.txt: pyproject.toml constraints.txt
 COLAB := ipywidgets==7.7.1 ipython_genutils matplotlib==3.10.0 numpy==2.1.3
 .venv/colab/.installed: .venv/.installed
 	$(BIN)/python -m pip install -q --no-deps --upgrade --target .venv/colab $(COLAB)
+	touch $@
+
+# axe-core, which finds what keeps people out of a page. It is read as a file, so conda does without the package.
+AXE := axe-playwright-python==0.1.8
+.venv/axe/.installed: .venv/.installed
+	$(BIN)/python -m pip install -q --no-deps --upgrade --target .venv/axe $(AXE)
 	touch $@
 
 # What the benchmark compares with, and what that needs, apart: no test sees it, and no other torch comes.
