@@ -98,7 +98,6 @@ def test_what_is_typed_is_the_same_number_in_a_page_and_to_python():
     assert 10 < sum(number is None for number in numbers.values()) < len(TYPED) / 2
 
 
-# Fails: to Python's \d they are digits, to the module's not.
 def test_the_digits_of_other_scripts_are_the_same_in_a_page_and_to_python():
     (answer,) = judged([(QUESTIONS["whole"], "٣")])
     assert answer["number"] == _number("٣")

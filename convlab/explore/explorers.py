@@ -103,17 +103,13 @@ class Explorer(View):
         for name in choices:
             if hasattr(Explorer, name):
                 raise ValueError(f"{name!r} can't be a control: every widget has a {name!r} of its own")
-        self._draw = draw
+        self._draw, self._predict = draw, predict
         self._start = self.choices.at
         self._shown: tuple[Choices, Mapping[str, Place], Picture] | None = None
         self._show(self.choices, self._start)
         self.add_traits(**{name: Offered() for name in choices})
         state: dict[str, Any] = {"controls": self._described(self.choices), "at": list(self._start.values())}
-        if predict:
-            wanted = {name: self.choices.check(name, value) for name, value in predict.values.items()}
-            state["predict"] = asdict(predict) | {
-                "values": [wanted.get(name) for name in self.choices.options]
-            }
+        state["predict"] = _asked_before(predict, self.choices)
         super().__init__(kind="explorer", values=self.choices.values, **state, **self.choices.values)
         self.observe(self._follow, list(choices))
         self.on_msg(self._asked)
@@ -168,7 +164,7 @@ class Explorer(View):
             raise ValueError(
                 f"{frames:,} pictures are more than {MOST_FRAMES:,}: keep fewer values of {each}"
             )
-        state: dict[str, Any] = {name: getattr(self, name) for name in ("kind", "predict")}
+        state: dict[str, Any] = {"kind": self.kind, "predict": _asked_before(self._predict, ahead)}
         state |= {"controls": self._described(ahead), "at": list(ahead.at.values())}
         if folder is not None:
             Path(folder).mkdir(parents=True, exist_ok=True)
@@ -282,3 +278,11 @@ class Explorer(View):
 
     def _repr_html_(self) -> str:
         return self._show(self.choices, self.choices.at)._repr_html_()
+
+
+def _asked_before(predict: Prediction | None, choices: Choices) -> dict[str, Any]:
+    """A prediction as the front end asks it, with the places that its values have among these choices."""
+    if predict is None:
+        return {}
+    wanted = {name: choices.check(name, value) for name, value in predict.values.items()}
+    return asdict(predict) | {"values": [wanted.get(name) for name in choices.options]}

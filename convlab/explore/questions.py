@@ -145,10 +145,10 @@ def _said(chosen: str, right: bool, text: str) -> str:
 def _number(typed: str) -> float | None:
     """What a reader may type for a number: 1,728 or 1 728, 0.5 or 0,5, −2, 30 %."""
     plain = re.sub(r"[\s_%]", "", typed).replace("−", "-")
-    if re.fullmatch(r"-?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", plain):
+    if re.fullmatch(r"-?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?", plain):
         plain = plain.replace(",", "")
     plain = plain.replace(",", ".")
-    return float(plain) if re.fullmatch(r"-?(\d+\.?\d*|\.\d+)", plain) else None
+    return float(plain) if re.fullmatch(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)", plain) else None
 
 
 def ask(name: str) -> Question:

@@ -107,9 +107,12 @@ def _read_products(sheet: page.Sheet, patch: Tensor, weights: Tensor, total: flo
         [f"{words.number(p)} × {words.short(w)} = {words.number(p * w)}" for p, w in zip(*row, strict=True)]
         for row in zip(patch.tolist(), weights.tolist(), strict=True)
     ]
-    every = " + ".join(words.number(product) for product in products.flatten().tolist())
+    rounded = [words.number(product) for product in products.flatten().tolist()]
+    off = abs(sum(round(product, 2) for product in products.flatten().tolist()) - total) > 0.005
     sheet.reads("products", said)
-    sheet.reads("sum", [[f"{every.replace('+ −', '− ')} = {words.number(total)}"]])
+    sheet.reads(
+        "sum", [[f"{' + '.join(rounded).replace('+ −', '− ')} {'≈' if off else '='} {words.number(total)}"]]
+    )
 
 
 def show_gallery(image: Photo, kernels: Sequence[str]) -> page.Picture:

@@ -49,6 +49,11 @@ export class Turn {
     this.patience = patience;
     this.all = new Set();
     this.asking = null;
+    this.moves = 0;
+  }
+
+  count() {
+    return (this.moves += 1);
   }
 
   next() {
@@ -104,7 +109,7 @@ export class Frames {
       if (control >= 0) this.last = { control, by: Math.sign(at[control] - this.at[control]) || 1 };
     }
     this.at = at;
-    this.moved = Date.now() + performance.now() / 1e6;
+    this.moved = this.turn.count();
     this.failed.delete(this.key(at));
     const frame = this.store.get(this.key(at));
     if (frame) this.show(frame);
@@ -149,6 +154,7 @@ export class Frames {
     const own = [...this.store.kept.keys()].filter((key) => key.startsWith(`${this.name} `));
     own.forEach((key) => this.store.drop(key));
     this.failed.clear();
+    this.lost = false;
   }
 
   close() {
@@ -229,6 +235,9 @@ export function boxOf(spot, [row, column]) {
 
 const written = (number) => String(Number(number.toPrecision(3))).replace("-", "−");
 
+/** A nought that lies between two levels comes as one of them. */
+const nought = (number, step) => (Math.abs(number) < 0.51 * step ? 0 : number);
+
 /** What stands in a cell, in words. */
 export function cellText(spot, [row, column], blocks) {
   if (spot.texts) return spot.texts[row][column];
@@ -240,7 +249,7 @@ export function cellText(spot, [row, column], blocks) {
   for (let channel = 0; channel < channels; channel += 1) {
     const place = (row * shape[1] + column) * channels + channel;
     const level = isByte ? bytes.getUint8(place) : bytes.getUint16(2 * place, true);
-    values.push(!isByte && level === 65535 ? "nothing" : written(low + step * level));
+    values.push(!isByte && level === 65535 ? "nothing" : written(nought(low + step * level, step)));
   }
   const names = channels === 3 ? ["red ", "green ", "blue "] : [""];
   return `${spot.name}, row ${row}, column ${column}: ${values.map((value, n) => names[n] + value).join(", ")}`;
@@ -293,8 +302,9 @@ export function compare({ answer, values }, predicted, at) {
   if (!predicted) return "";
   const isThere = values.every((place, n) => place === null || place === at[n]);
   if (!isThere) return `Kept: ${predicted}. Now move the controls there.`;
-  const number = toNumber(predicted);
-  return `You wrote ${predicted}, it is ${written(answer)}${number === answer ? ": right!" : "."}`;
+  const isRight = Math.abs(toNumber(predicted) - answer) <= 1e-9 * Math.abs(answer);
+  const exact = Number.isInteger(answer) ? answer.toLocaleString("en-US").replace("-", "−") : written(answer);
+  return `You wrote ${predicted}, it is ${exact}${isRight ? ": right!" : "."}`;
 }
 
 /** The numbers that were written into a grid as a place: that of a starting point which has the same. */
@@ -490,7 +500,7 @@ class ExplorerView {
   }
 
   release(event) {
-    const isSmall = this.image.clientWidth < 0.75 * this.image.naturalWidth;
+    const isSmall = this.image.clientWidth < 0.6 * this.image.naturalWidth;
     if (this.pressed && isSmall && event.type === "pointerup") this.enlarge();
     this.held = this.pressed = null;
     if (event.pointerType !== "mouse") this.pointed = null;
@@ -510,7 +520,8 @@ class ExplorerView {
     this.reading.textContent = text || this.hint();
   }
 
-  rest() {
+  rest(event) {
+    if (event?.pointerType === "touch") return; // a finger that lifts leaves what it read
     this.pointed = null;
     this.outline(null);
     this.reading.textContent = this.hint();
