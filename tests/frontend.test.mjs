@@ -130,9 +130,20 @@ test("a fast drag never queues: after the one under way, only the newest state i
   assert.deepEqual(one.asked, [[0]]);
   one.frames.answer([0], picture("old"));
   assert.deepEqual(one.asked, [[0], [8]]);
-  assert.deepEqual(one.shown, [], "where the hand is no more, nothing is shown");
+  assert.deepEqual(one.shown, ["old"], "in a drag the picture follows, though the hand is further on");
   one.frames.answer([8], picture("new"));
-  assert.deepEqual(one.shown, ["new"]);
+  assert.deepEqual(one.shown, ["old", "new"]);
+});
+
+test("what was asked ahead is not shown when the hand has gone elsewhere", () => {
+  const one = explorer();
+  one.frames.move([0]);
+  one.frames.answer([0], picture("zero"));
+  assert.deepEqual(one.asked, [[0], [1]]);
+  one.frames.move([5]);
+  one.frames.answer([1], picture("ahead"));
+  assert.deepEqual(one.shown, ["zero"]);
+  assert.deepEqual(one.asked.at(-1), [5]);
 });
 
 test("an answer that comes when the hand has moved on is kept all the same", () => {
@@ -141,7 +152,7 @@ test("an answer that comes when the hand has moved on is kept all the same", () 
   one.frames.move([5]);
   one.frames.answer([0], picture("zero"));
   one.frames.move([0]);
-  assert.deepEqual(one.shown, ["zero"]);
+  assert.deepEqual(one.shown, ["zero", "zero"]);
 });
 
 test("several explorers ask one question at a time", () => {
@@ -337,7 +348,7 @@ test("an answer that comes late is taken, and then the newest state is asked for
   assert.deepEqual(one.asked, [[4], [7]]);
   one.frames.answer([7], picture("seven"));
   one.frames.move([4]);
-  assert.deepEqual(one.shown, ["seven", "four"]);
+  assert.deepEqual(one.shown, ["four", "seven", "four"]);
 });
 
 test("a late answer to one does not end the question of another", async () => {

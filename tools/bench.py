@@ -106,6 +106,11 @@ STEP = """async ([cell, key, place]) => {
         }
     });
 }"""
+MOVE = """([cell, place]) => {
+    const slider = document.querySelectorAll('.jp-CodeCell')[cell].querySelectorAll('input[type=range]')[1];
+    slider.value = place;
+    slider.dispatchEvent(new Event('input', {bubbles: true}));
+}"""
 KINDS = ("asked ahead", "never drawn", "no kernel", "interact")
 # Sixty moves a second for five seconds, in a line that never comes back: how many pictures follow, and how
 # long after the hand was there each is shown, in milliseconds.
@@ -163,7 +168,11 @@ def measure_steps() -> tuple[dict[str, list[list[float]]], list[float]]:
             for turn in range(WARM_UP + ROUNDS):
                 upwards = turn // (LAST - 1) % 2 == 0
                 for cell, kind in enumerate(KINDS):
-                    place = 5 + turn * 45 % 118 if kind == "never drawn" else None  # far from any neighbour
+                    place = None
+                    if kind == "never drawn":  # a column of its own each time, and a row far from the last
+                        page.evaluate(MOVE, [cell, 2 + 2 * turn])
+                        page.wait_for_timeout(800)  # until the kernel is idle
+                        place = 5 + turn * 45 % 118
                     taken = page.evaluate(STEP, [cell, "ArrowRight" if upwards else "ArrowLeft", place])
                     page.wait_for_timeout(250)
                     if turn >= WARM_UP:

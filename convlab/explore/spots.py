@@ -46,19 +46,16 @@ def spots(picture: Picture, choices: Choices) -> tuple[list[dict[str, Any]], lis
     return found, blocks
 
 
-def _fraction(ax: Axes, x: float, y: float) -> tuple[float, float]:
-    """A place in the data of the axes, as a fraction of the picture from its top left corner."""
-    across, up = ax.get_figure().transFigure.inverted().transform(ax.transData.transform((x, y)))
-    return round(float(across), 5), round(1 - float(up), 5)
+def _fractions(ax: Axes, places: np.ndarray) -> np.ndarray:
+    """Places (N, 2) in the data of the axes, as fractions of the picture from its top left corner."""
+    dots = ax.transData.transform(places) / ax.get_figure().bbox.size
+    return np.round([0, 1] + [1, -1] * dots, 5)
 
 
 def _box(ax: Axes, extent: tuple[float, float, float, float]) -> list[float]:
     """Left, top, width and height of (x, x, y, y) in the data of the axes."""
-    (left, top), (right, bottom) = (
-        _fraction(ax, *corner) for corner in zip(extent[:2], extent[2:], strict=True)
-    )
-    sides = min(left, right), min(top, bottom), abs(right - left), abs(bottom - top)
-    return [round(side, 5) for side in sides]
+    ends = _fractions(ax, np.array([extent[::2], extent[1::2]]))
+    return [*ends.min(axis=0).tolist(), *np.ptp(ends, axis=0).round(5).tolist()]
 
 
 def _touched(touch: Touch, choices: Choices) -> dict[str, Any]:
@@ -66,21 +63,18 @@ def _touched(touch: Touch, choices: Choices) -> dict[str, Any]:
     spot: dict[str, Any] = {"texts": touch.texts} if touch.texts else {}
     for axis, (name, origin, step) in touch.moves.items():
         if name in names:
-            places = [_place(touch.axes, axis, origin + step * value) for value in _values(choices, name)]
-            spot[axis] = {"control": names.index(name), "at": places}
+            values = np.array(list(choices.options[name].values()), float)
+            places = np.full((len(values), 2), (touch.axes.get_xlim()[0], touch.axes.get_ylim()[0]), float)
+            column = "xy".index(axis)
+            places[:, column] = origin + step * values
+            spot[axis] = {
+                "control": names.index(name),
+                "at": _fractions(touch.axes, places)[:, column].tolist(),
+            }
     sets = {name: value for name, value in touch.sets.items() if name in names}
     if sets and len(sets) == len(touch.sets):
         spot["sets"] = [[names.index(name), choices.check(name, value)] for name, value in sets.items()]
     return spot
-
-
-def _values(choices: Choices, name: str) -> list[Any]:
-    return list(choices.options[name].values())
-
-
-def _place(ax: Axes, axis: str, value: float) -> float:
-    middle = ax.get_ylim() if axis == "x" else ax.get_xlim()
-    return _fraction(ax, value, middle[0])[0] if axis == "x" else _fraction(ax, middle[0], value)[1]
 
 
 def _is_large(image: AxesImage) -> bool:
@@ -95,7 +89,7 @@ def _numbers(image: AxesImage) -> tuple[dict[str, Any], bytes]:
     array = np.ma.filled(image.get_array().astype(float), np.nan)
     grid: dict[str, Any] = {"box": _box(image.axes, image.get_extent())}
     if image.get_array().dtype == np.uint8:
-        channels = array if np.ptp(array, axis=-1).any() else array[..., :1]
+        channels = array.reshape(*array.shape[:2], -1)
         return grid | {"shape": channels.shape, "low": 0, "step": 1 / 255}, channels.astype(
             np.uint8
         ).tobytes()

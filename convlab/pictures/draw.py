@@ -63,9 +63,9 @@ def as_plane(name: str, values: Plane) -> np.ndarray:
 
 
 def _colour(image: Tensor) -> np.ndarray:
-    """A photo (1, C, H, W), (C, H, W) or (H, W) as (H, W, 3) in bytes, a quarter of the memory of floats."""
+    """A photo (1, C, H, W), (C, H, W) or (H, W) in bytes: (H, W) if it is grey, else (H, W, 3)."""
     planes = image.reshape(-1, *image.shape[-2:]).clamp(0, 1).mul(255).round().to(torch.uint8)
-    return planes.expand(3, -1, -1).permute(1, 2, 0).numpy()
+    return planes[0].numpy() if len(planes) == 1 else planes.permute(1, 2, 0).numpy()
 
 
 def _paint(
@@ -92,7 +92,7 @@ def _paint(
 def photo(ax: Axes, image: Tensor, title: str = "", *, colour: str = palette.INPUT) -> Axes:
     """A photo with values in [0, 1]."""
     plane = _colour(image)
-    return _paint(ax, plane, title or f"photo {words.size(plane.shape[:2])}", colour)
+    return _paint(ax, plane, title or f"photo {words.size(plane.shape[:2])}", colour, limits=(0, 255))
 
 
 def feature_map(
@@ -240,7 +240,7 @@ def windows(ax: Axes, pixels: Tensor, starts: Sequence[int], length: int) -> Axe
 
 def support(ax: Axes, image: Tensor, field: MeasuredField, title: str = "") -> Axes:
     """Input pixels that reach one output, over the photo: touched in full colour, holes dark."""
-    plane = _colour(image) / 255
+    plane = np.atleast_3d(_colour(image)) * np.ones(3) / 255
     tint = np.array([1.0, 0.62, 0.25])
     shown = 0.45 * plane + 0.5
     (top, height), (left, width) = _box(field)

@@ -11,7 +11,6 @@ from functools import cache
 from html import escape
 from weakref import WeakKeyDictionary
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -76,7 +75,8 @@ class Picture:
                 warnings.filterwarnings("ignore", message="Glyph .* missing from")
                 _settle_texts(self.figure)
                 drawn.draw()
-            image = Image.fromarray(np.asarray(drawn.buffer_rgba())[..., :3])
+            size, pixels = drawn.get_width_height(), drawn.buffer_rgba()
+            image = Image.frombuffer("RGBA", size, pixels, "raw", "RGBA", 0, 1).convert("RGB")
         finally:
             self.figure.set_canvas(canvas)
             self.figure.stale = stale
@@ -274,7 +274,8 @@ def frame(
     ax: Axes, title: str, colour: str = palette.INK, *, size: float = palette.TITLE, linewidth: float = 2
 ) -> Axes:
     """A title and a frame in the colour of what the axes show; no ticks."""
-    ax.set_title(title, fontsize=size, color=colour, pad=7)
+    # A place of its own spares matplotlib the search for one, a tenth of the time that a picture takes.
+    ax.set_title(title, fontsize=size, color=colour, pad=7, y=1)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set(edgecolor=colour, linewidth=linewidth)
     return ax

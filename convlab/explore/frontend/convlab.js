@@ -63,7 +63,8 @@ export class Turn {
     if (!asker) return;
     this.asking = asker;
     this.timer = setTimeout(() => this.lose(asker), this.patience);
-    if (!asker.send(asker.isMissing() ? asker.at : asker.ahead())) this.lose(asker);
+    asker.isBehind = asker.isMissing(); // what is asked is wanted now, not ahead
+    if (!asker.send(asker.isBehind ? asker.at : asker.ahead())) this.lose(asker);
   }
 
   lose(asker) {
@@ -145,7 +146,8 @@ export class Frames {
     const key = this.key(at ?? this.asked);
     if (frame.error) this.failed.add(key);
     else this.store.put(key, frame);
-    if (key === this.key(this.at)) this.show(frame);
+    // In a drag the hand is further on already, and would otherwise see nothing until it rests.
+    if (key === this.key(this.at) || (this.isBehind && this.isMissing() && !frame.error)) this.show(frame);
     this.turn.done(this);
     this.turn.next();
   }
