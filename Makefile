@@ -19,7 +19,7 @@ test: .venv/.installed .venv/colab/.installed .venv/axe/.installed ## every chec
 	$(BIN)/ruff format --check .
 	$(if $(filter constraints.txt,$(CONSTRAINTS)),$(BIN)/mypy)
 	$(BIN)/python -m pytest
-	PYTHONPATH=$(CURDIR)/.venv/colab $(BIN)/python -m pytest -k "(well_made or page or choices or explorers) and not alone"
+	PYTHONPATH=$(CURDIR)/.venv/colab $(BIN)/python -m pytest -k "(well_made or page or choices or explorers or questions) and not alone"
 	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/sanitize.cfg notebooks
 
 notebooks: .venv/.installed ## run all notebooks, or NOTEBOOKS="…", in fresh kernels and store their outputs
@@ -47,7 +47,7 @@ build/oldest.txt build/newest.txt: build/%.txt: pyproject.toml constraints.txt
 	$(PYTHON) tools/constraints.py $* > $@
 
 # What Colab draws with, beside what .venv has: pictures and explorers are tested on both.
-COLAB := ipywidgets==7.7.1 ipython_genutils matplotlib==3.10.0 numpy==2.1.3
+COLAB := anywidget==0.9.21 ipywidgets==7.7.1 ipython_genutils matplotlib==3.10.0 numpy==2.1.3
 .venv/colab/.installed: .venv/.installed
 	$(BIN)/python -m pip install -q --no-deps --upgrade --target .venv/colab $(COLAB)
 	touch $@

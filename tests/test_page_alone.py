@@ -793,3 +793,26 @@ def test_nobody_is_kept_out(visit, style):
 def test_axe_finds_what_keeps_people_out(visit):
     page = visit(chosen(), '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw="><input>')
     assert {said.split(":")[0] for said in axe_violations(page)} >= {"image-alt", "label"}
+
+
+def test_in_a_frame_that_may_only_run_scripts_as_on_colab_all_is_live(context):
+    page = context(False).new_page()
+    page.set_content("<iframe sandbox='allow-scripts' width='1200' height='700'></iframe>")
+    page.eval_on_selector(
+        "iframe", "(frame, html) => { frame.srcdoc = html }", window().html + typed().to_html()
+    )
+    inside = page.frame_locator("iframe")
+    inside.get_by_role("slider", name="row", exact=True).press("End")
+    expect(inside.locator("figcaption")).to_have_text(window().frame(row=3)["alt"])
+    inside.get_by_label("your answer, a number").fill("9")
+    inside.get_by_role("button", name="Check").click()
+    expect(inside.locator(".convlab-reply")).to_have_text("✓ 9: 3·3.")
+    page.close()
+
+
+def test_where_the_module_does_not_run_picture_sentence_and_question_are_there(context):
+    page = context(False, java_script_enabled=False).new_page()
+    page.set_content(window().html + chosen().to_html())
+    expect(page.get_by_role("img", name=window().shown.alt)).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text="11")).to_be_visible()
+    page.close()
