@@ -12,10 +12,12 @@ from convlab.explore.spots import spots
 def test_every_state_of_a_lessons_explorers_can_be_drawn_touched_and_read(lesson):
     for name, explorer in explorers_of(lesson).items():
         options = {control: list(offered.values()) for control, offered in explorer.choices.options.items()}
+        sizes = set()
         reached = states({control: len(offered) for control, offered in options.items()})
         for number, at in enumerate(reached):
             values = {control: options[control][place] for control, place in at.items()}
             sentence = explorer.set(**values).sentence
+            sizes.add(tuple(explorer._show(explorer.choices, explorer.choices.at).figure.get_size_inches()))
             assert sentence.endswith("."), (name, values)
             assert any(letter.isdigit() for letter in sentence), (name, values)
             if number % 10 == 0:  # to encode and to look for spots takes longer than to draw
@@ -23,6 +25,7 @@ def test_every_state_of_a_lessons_explorers_can_be_drawn_touched_and_read(lesson
                 found, _ = spots(explorer._show(explorer.choices, explorer.choices.at), explorer.choices)
                 assert found or lesson == "05", (name, values)
                 assert all(min(spot["box"]) >= -0.001 and max(spot["box"]) <= 1.001 for spot in found)
+        assert len(sizes) == 1, f"{name} would make the page jump"
         explorer.reset()
 
 

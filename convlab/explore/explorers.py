@@ -14,6 +14,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import torch
 from matplotlib.figure import Figure
 from traitlets import Bunch, Dict, List, TraitError, TraitType, Unicode, observe, validate
 
@@ -89,6 +90,7 @@ class Explorer(View):
     at: List = List().tag(sync=True)
     predict = Dict().tag(sync=True)
     predicted = Unicode().tag(sync=True)
+    _size: List = List().tag(sync=True)
     values = Dict()
 
     def __init__(
@@ -106,11 +108,13 @@ class Explorer(View):
         self._draw, self._predict = draw, predict
         self._start = self.choices.at
         self._shown: tuple[Choices, Mapping[str, Place], Picture] | None = None
-        self._show(self.choices, self._start)
+        size = self._show(self.choices, self._start).figure.bbox.size.round().astype(int).tolist()
         self.add_traits(**{name: Offered() for name in choices})
         state: dict[str, Any] = {"controls": self._described(self.choices), "at": list(self._start.values())}
         state["predict"] = _asked_before(predict, self.choices)
-        super().__init__(kind="explorer", values=self.choices.values, **state, **self.choices.values)
+        super().__init__(
+            _kind="explorer", _size=size, values=self.choices.values, **state, **self.choices.values
+        )
         self.observe(self._follow, list(choices))
         self.on_msg(self._asked)
 
@@ -164,7 +168,8 @@ class Explorer(View):
             raise ValueError(
                 f"{frames:,} pictures are more than {MOST_FRAMES:,}: keep fewer values of {each}"
             )
-        state: dict[str, Any] = {"kind": self.kind, "predict": _asked_before(self._predict, ahead)}
+        state: dict[str, Any] = {name: getattr(self, name) for name in ("_kind", "_size")}
+        state["predict"] = _asked_before(self._predict, ahead)
         state |= {"controls": self._described(ahead), "at": list(ahead.at.values())}
         if folder is not None:
             Path(folder).mkdir(parents=True, exist_ok=True)
@@ -195,8 +200,13 @@ class Explorer(View):
         return controls
 
     def _drawn(self, choices: Choices, at: Mapping[str, Place], over: Figure | None = None) -> Picture:
-        with page.over(over):
-            drawn = self._draw(**choices.values_at(at))
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # several would wait for each other while a browser draws: ten times as long
+        try:
+            with page.over(over):
+                drawn = self._draw(**choices.values_at(at))
+        finally:
+            torch.set_num_threads(threads)
         picture = Picture(drawn, choices.sentence_at(at)) if isinstance(drawn, Figure) else drawn
         if not isinstance(picture, Picture):
             raise ValueError(f"draw returned {reprlib.repr(drawn)}: it must return a Picture or a Figure")

@@ -99,7 +99,7 @@ class Question(View):
         }
         if choices is None:
             state["otherwise"] = {"tolerance": tolerance, "values": offered, "text": hint}
-        super().__init__(kind="question", **state)
+        super().__init__(_kind="question", **state)
 
     @property
     def reply(self) -> str:
@@ -135,7 +135,7 @@ class Question(View):
         return f"<p><strong>{escape(self.text)}</strong></p>{shown}"
 
 
-STATE = ("kind", "text", "choices", "replies", "otherwise", "chosen")
+STATE = ("_kind", "text", "choices", "replies", "otherwise", "chosen")
 
 
 def _said(chosen: str, right: bool, text: str) -> str:

@@ -17,7 +17,7 @@ class View(anywidget.AnyWidget):
     _esm = MODULE
     _css = STYLE
     _ipython_display_ = None  # by which ipywidgets 7 would show the widget and nothing beside it
-    kind = Unicode().tag(sync=True)
+    _kind = Unicode().tag(sync=True)
 
     def __repr__(self) -> str:
         raise NotImplementedError

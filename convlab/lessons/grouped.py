@@ -279,7 +279,7 @@ def show_poke(image: Photo, *, channel: int = 5, groups: int = 3, between: str =
     states = _poke(image, channel, stack)
     moved = [_moved(*state) for state in states]
     before, after = states[-1]
-    wires = _row("wires", 0.95 * len(stack) + 0.85)
+    wires = _row("wires", 3.7)  # as high for two layers as for three: nothing jumps
     block = page.down(_row("inputs", TILE), wires, _row("outputs", TILE), gap=0)
     sheet = page.blank(block, below=0.3)
     _draw_channels(sheet["inputs"], states[0][1], palette.INPUT)

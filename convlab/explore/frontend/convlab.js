@@ -52,10 +52,6 @@ export class Turn {
     this.moves = 0;
   }
 
-  count() {
-    return (this.moves += 1);
-  }
-
   next() {
     if (this.asking) return;
     const ready = [...this.all].filter((frames) => !frames.lost).sort((a, b) => b.moved - a.moved);
@@ -64,7 +60,12 @@ export class Turn {
     this.asking = asker;
     this.timer = setTimeout(() => this.lose(asker), this.patience);
     asker.isBehind = asker.isMissing(); // what is asked is wanted now, not ahead
-    if (!asker.send(asker.isBehind ? asker.at : asker.ahead())) this.lose(asker);
+    asker.asked = asker.isBehind ? asker.at : asker.ahead();
+    try {
+      asker.ask(asker.asked);
+    } catch { // there is no kernel
+      this.lose(asker);
+    }
   }
 
   lose(asker) {
@@ -84,9 +85,9 @@ export class Turn {
 /**
  * The pictures of one explorer: which it shows, has, and lacks.
  *
- * `ask(at)` puts a question to the kernel, `show(frame)` shows the picture of the present state, `late()` tells
- * that no answer came. `counts` holds for each control how many options it has, negative where any of them may
- * come next, not only the one beside.
+ * `ask(at)` puts a question to the kernel, `show(frame)` shows a picture, `late()` tells that no answer came.
+ * `counts` holds for each control how many options it has, negative where any of them may come next, not only
+ * the one beside.
  */
 export class Frames {
   constructor({ counts, ask, show, late, store, turn, name }) {
@@ -110,34 +111,24 @@ export class Frames {
       if (control >= 0) this.last = { control, by: Math.sign(at[control] - this.at[control]) || 1 };
     }
     this.at = at;
-    this.moved = this.turn.count();
+    this.moved = (this.turn.moves += 1);
     this.failed.delete(this.key(at));
     const frame = this.store.get(this.key(at));
     if (frame) this.show(frame);
     this.turn.next();
   }
 
+  lacks(at) {
+    return this.visible && at && !this.store.kept.has(this.key(at)) && !this.failed.has(this.key(at));
+  }
+
   isMissing() {
-    const key = this.key(this.at);
-    return this.at !== null && this.visible && !this.store.kept.has(key) && !this.failed.has(key);
+    return Boolean(this.lacks(this.at));
   }
 
   /** The nearest state that is not there yet, or undefined. */
   ahead() {
-    if (!this.at || !this.visible) return undefined;
-    return neighbours(this.at, this.counts, this.last).find(
-      (at) => !this.store.kept.has(this.key(at)) && !this.failed.has(this.key(at)),
-    );
-  }
-
-  send(at) {
-    this.asked = at;
-    try {
-      this.ask(at);
-      return true;
-    } catch {
-      return false;
-    }
+    return this.at ? neighbours(this.at, this.counts, this.last).find((at) => this.lacks(at)) : undefined;
   }
 
   /** A frame has come, or an error in its place. */
@@ -150,6 +141,13 @@ export class Frames {
     if (key === this.key(this.at) || (this.isBehind && this.isMissing() && !frame.error)) this.show(frame);
     this.turn.done(this);
     this.turn.next();
+  }
+
+  /** Asks for the present state once more: whether there is still a kernel. */
+  check() {
+    this.store.drop(this.key(this.at));
+    this.lost = false;
+    this.move(this.at);
   }
 
   forget() {
@@ -254,7 +252,8 @@ export function cellText(spot, [row, column], blocks) {
     values.push(!isByte && level === 65535 ? "nothing" : written(nought(low + step * level, step)));
   }
   const names = channels === 3 ? ["red ", "green ", "blue "] : [""];
-  return `${spot.name}, row ${row}, column ${column}: ${values.map((value, n) => names[n] + value).join(", ")}`;
+  const said = values.map((value, n) => names[n] + value).join(", ");
+  return `${spot.name}, row ${row}, column ${column}: ${said}`;
 }
 
 /** What stands at (x, y) in words, or an empty string. */
@@ -270,7 +269,8 @@ export function stepped(spot, cell, key) {
   const [rows, columns] = spot.bars && !spot.grid ? [spot.bars.length, 1] : sizeOf(spot);
   const [down, right] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[key];
   if (columns === 1) return [(cell[0] + down + right + rows) % rows, 0];
-  return [Math.min(Math.max(cell[0] + down, 0), rows - 1), Math.min(Math.max(cell[1] + right, 0), columns - 1)];
+  const within = (place, count) => Math.min(Math.max(place, 0), count - 1);
+  return [within(cell[0] + down, rows), within(cell[1] + right, columns)];
 }
 
 // ---- answers ---------------------------------------------------------------------------------------------
@@ -317,11 +317,10 @@ export function placeOf(rows, named) {
 
 // ---- what is seen ----------------------------------------------------------------------------------------
 
-// Each widget has a copy of this module, but a notebook has one kernel, one memory, and names that are used once.
+// Each widget has a copy of this module, but a page has one kernel and one memory, and names are used once.
 const shared = (globalThis[Symbol.for("convlab")] ??= { store: new Store(), turn: new Turn(), names: 0 });
 const newName = () => `convlab-${(shared.names += 1)}`;
 const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
-const percent = (part) => `${100 * part}%`;
 
 function make(tag, { parent, ...options } = {}, ...children) {
   const element = document.createElement(tag);
@@ -334,27 +333,42 @@ function make(tag, { parent, ...options } = {}, ...children) {
   return element;
 }
 
+/** Puts an element over a box of the picture, given in fractions of it. */
+function lay(element, box) {
+  const [left, top, width, height] = box.map((part) => `${100 * part}%`);
+  Object.assign(element.style, { left, top, width, height });
+}
+
+/** Radio buttons; gives a function that checks the one at a place. */
+function radios(parent, options, react) {
+  const name = newName();
+  const buttons = options.map((option, place) => {
+    const button = make("input", { type: "radio", name, value: option });
+    make("label", { parent }, button, option);
+    button.addEventListener("change", () => react(place));
+    return button;
+  });
+  return (place) => buttons.forEach((button, each) => { button.checked = each === place; });
+}
+
 class ExplorerView {
   constructor(model, root) {
     this.model = model;
     this.ends = [];
     this.part = 0; // of the picture: which one arrow keys read
-    this.stage = make("div", { className: "convlab-stage", tabIndex: 0, role: "application" });
-    this.stage.setAttribute("aria-label", "Picture. Arrow keys read its numbers, Page Down goes to the next "
-      + "part, Enter chooses what is read.");
+    const label = "Picture. Arrow keys read its numbers, Page Down goes on to its next part, Enter chooses.";
+    const keys = { tabIndex: 0, role: "application", "aria-label": label };
+    this.stage = make("div", { className: "convlab-stage", ...keys });
     this.image = make("img", { parent: this.stage, alt: "", draggable: false });
+    const [width, height] = model.get("_size"); // which keep the place of the first picture until it is there
+    Object.assign(this.stage.style, { width: `${width}px`, aspectRatio: `${width} / ${height}` });
     this.mark = make("div", { parent: this.stage, className: "convlab-mark", hidden: true });
     this.row = make("div", { className: "convlab-controls" });
-    this.reading = make("p", { className: "convlab-reading" });
-    this.reading.setAttribute("aria-live", "polite");
+    this.reading = make("p", { className: "convlab-reading", "aria-live": "polite" });
     this.caption = make("figcaption", { className: "convlab-caption" });
     this.status = make("p", { className: "convlab-status", role: "status", hidden: true });
-    root.append(
-      ...this.prediction(),
-      this.row,
-      make("figure", {}, this.stage, this.reading, this.caption),
-      this.status,
-    );
+    const figure = make("figure", {}, this.stage, this.reading, this.caption);
+    root.append(...this.prediction(), this.row, figure, this.status);
     this.root = root;
     this.frames = this.newFrames();
     this.listen();
@@ -371,11 +385,10 @@ class ExplorerView {
 
   newFrames() {
     const { model } = this;
-    const counts = model.get("controls")
-      .map(({ kind, options: { length } }) => (kind === "range" ? length : -length));
     const frames = new Frames({
-      ...(model.store ? { store: model.store, turn: new Turn(), name: "page" } : { ...shared, name: newName() }),
-      counts,
+      ...shared,
+      ...(model.store ? { store: model.store, turn: new Turn(), name: "page" } : { name: newName() }),
+      counts: [],
       ask: (want) => model.send({ want }),
       show: (frame) => this.show(frame),
       late: () => this.say("The kernel does not answer: it is busy, or it has stopped. What was drawn before "
@@ -399,12 +412,9 @@ class ExplorerView {
     on("change:at", () => this.follow());
     on("change:controls", () => this.build());
     on("change:predicted", () => this.follow());
-    on("comm_live_update", () => { // the kernel restarts, or is gone
-      this.frames.forget();
-      this.frames.move(this.at);
-    });
-    const hand = { pointerdown: "press", pointermove: "point", pointerup: "release", pointercancel: "release" };
-    for (const [event, method] of Object.entries({ ...hand, pointerleave: "rest", keydown: "key" })) {
+    on("comm_live_update", () => this.frames.check()); // the kernel restarts, or is gone
+    const hand = { pointerdown: "press", pointermove: "point", pointerup: "release", pointerleave: "rest" };
+    for (const [event, method] of Object.entries({ ...hand, pointercancel: "release", keydown: "key" })) {
       this.stage.addEventListener(event, (happened) => this[method](happened));
     }
   }
@@ -421,7 +431,8 @@ class ExplorerView {
       const [picture, ...blocks] = buffers;
       const src = URL.createObjectURL(new Blob([picture], { type: "image/jpeg" }));
       const bytes = buffers.reduce((sum, each) => sum + each.byteLength, 0);
-      this.frames.answer(message.at, { ...message, src, blocks, bytes, drop: () => URL.revokeObjectURL(src) });
+      const drop = () => URL.revokeObjectURL(src);
+      this.frames.answer(message.at, { ...message, src, blocks, bytes, drop });
     }
   }
 
@@ -431,6 +442,7 @@ class ExplorerView {
       return;
     }
     this.shown = frame;
+    Object.assign(this.stage.style, { width: "", aspectRatio: "" });
     this.image.src = frame.src;
     this.image.alt = frame.alt;
     this.image.dataset.at = JSON.stringify(frame.at ?? this.at);
@@ -463,10 +475,10 @@ class ExplorerView {
     this.placed = key;
     for (const old of this.stage.querySelectorAll(".convlab-spot")) old.remove();
     for (const spot of this.spots.filter(isTouchable)) {
-      const [left, top, width, height] = spot.box.map(percent);
       const region = make("div", { parent: this.stage, className: "convlab-spot" });
+      lay(region, spot.box);
       const pans = spot.x && spot.y ? "none" : spot.x ? "pan-y" : spot.y ? "pan-x" : "manipulation";
-      Object.assign(region.style, { left, top, width, height, touchAction: pans });
+      region.style.touchAction = pans;
     }
   }
 
@@ -541,9 +553,7 @@ class ExplorerView {
 
   outline(box) {
     this.mark.hidden = !box;
-    if (!box) return;
-    const [left, top, width, height] = box.map(percent);
-    Object.assign(this.mark.style, { left, top, width, height });
+    if (box) lay(this.mark, box);
   }
 
   key(event) {
@@ -574,8 +584,11 @@ class ExplorerView {
   // -- controls
 
   build() {
+    const controls = this.model.get("controls");
+    const count = ({ kind, options }) => (kind === "range" ? options.length : -options.length);
+    this.frames.counts = controls.map(count);
     this.row.replaceChildren();
-    this.updates = this.model.get("controls").map((control, n) => {
+    this.updates = controls.map((control, n) => {
       const name = newName();
       const box = make("div", { className: `convlab-control convlab-${control.kind}`, parent: this.row });
       const move = (place) => {
@@ -604,7 +617,10 @@ class ExplorerView {
       play.setAttribute("aria-label", `play ${label}`);
     };
     slider.addEventListener("input", () => move(Number(slider.value)));
-    play.addEventListener("click", () => (this.playing === play ? this.stop() : this.play(n, play, label, still)));
+    play.addEventListener("click", () => {
+      if (this.playing === play) this.stop();
+      else this.play(n, play, label, still);
+    });
     still();
     return (place) => {
       slider.value = place;
@@ -646,15 +662,9 @@ class ExplorerView {
     walk();
   }
 
-  radio({ label, options }, n, box, name, move) {
+  radio({ label, options }, n, box, id, move) {
     const group = make("fieldset", { parent: box }, make("legend", { textContent: label }));
-    const buttons = options.map((option, place) => {
-      const button = make("input", { type: "radio", name, value: place });
-      make("label", { parent: group }, button, option);
-      button.addEventListener("change", () => move(place));
-      return button;
-    });
-    return (place) => buttons.forEach((button, each) => { button.checked = each === place; });
+    return radios(group, options, move);
   }
 
   select({ label, options }, n, box, id, move) {
@@ -671,8 +681,8 @@ class ExplorerView {
     box.querySelector("select").append(own);
     if (this.lacksPython(box, "type numbers")) return update;
     let rows = control.numbers[0];
-    const table = make("div", { className: "convlab-numbers", role: "group", parent: box });
-    table.setAttribute("aria-label", `${control.label}: its numbers, to be typed or dragged up and down`);
+    const said = { "aria-label": `${control.label}: its numbers, to be typed or dragged up and down` };
+    const table = make("div", { className: "convlab-numbers", role: "group", ...said, parent: box });
     table.style.gridTemplateColumns = `repeat(${rows[0].length}, 1fr)`;
     const write = (row, column, value) => {
       if (!(Math.abs(value) <= 4)) return this.say(`${value} can't be a weight here: from −4 to 4.`);
@@ -681,8 +691,8 @@ class ExplorerView {
       return move(placeOf(rows, control.numbers));
     };
     const cells = rows.map((each, row) => each.map((_, column) => {
-      const cell = make("input", { type: "number", min: -4, max: 4, step: 0.25, parent: table });
-      cell.setAttribute("aria-label", `row ${row}, column ${column}`);
+      const label = { "aria-label": `row ${row}, column ${column}` };
+      const cell = make("input", { type: "number", min: -4, max: 4, step: 0.25, ...label, parent: table });
       cell.addEventListener("change", () => write(row, column, cell.valueAsNumber));
       drag(cell, () => rows[row][column], (value) => write(row, column, value));
       return cell;
@@ -730,7 +740,8 @@ class ExplorerView {
       typed.value = this.model.get("predicted") ?? "";
       said.textContent = compare(predict, typed.value, this.at);
     };
-    return [make("div", { className: "convlab-predict" }, make("label", {}, `${predict.text} `, typed), said)];
+    const label = make("label", {}, `${predict.text} `, typed);
+    return [make("div", { className: "convlab-predict" }, label, said)];
   }
 }
 
@@ -772,24 +783,18 @@ function questionView(model, root) {
     model.set("chosen", chosen);
     model.save_changes();
   };
-  const name = newName();
   let update;
   if (otherwise?.values) {
-    const typed = make("input", { type: "text", inputMode: "decimal", size: 10, name, parent: group });
-    typed.setAttribute("aria-label", "your answer, a number");
+    const label = { "aria-label": "your answer, a number" };
+    const typed = make("input", { type: "text", inputMode: "decimal", size: 10, ...label, parent: group });
     const check = make("button", { type: "button", textContent: "Check", parent: group });
     const hand = () => typed.value.trim() && answer(typed.value.trim());
     check.addEventListener("click", hand);
     typed.addEventListener("keydown", ({ key }) => { if (key === "Enter") hand(); });
     update = (chosen) => { typed.value = chosen; };
   } else {
-    const buttons = choices.map((choice) => {
-      const button = make("input", { type: "radio", name, value: choice });
-      make("label", { parent: group }, button, choice);
-      button.addEventListener("change", () => answer(choice));
-      return button;
-    });
-    update = (chosen) => buttons.forEach((button) => { button.checked = button.value === chosen; });
+    const check = radios(group, choices, (place) => answer(choices[place]));
+    update = (chosen) => check(choices.indexOf(chosen));
   }
   group.append(reply);
   const follow = () => {
@@ -808,7 +813,7 @@ function render({ model, el }) {
   const root = make("div", { className: "convlab", parent: el });
   // JupyterLab would take the arrow keys from controls in an output.
   root.addEventListener("keydown", (event) => event.stopPropagation());
-  if (model.get("kind") === "question") return questionView(model, root);
+  if (model.get("_kind") === "question") return questionView(model, root);
   const view = new ExplorerView(model, root);
   return () => {
     view.stop?.();
@@ -817,17 +822,20 @@ function render({ model, el }) {
 }
 
 /** Stands in for the model of a widget where there is no kernel. */
-export class PageModel {
+export class PageModel extends EventTarget {
   constructor({ frames, blocks = [], ...state }) {
+    super();
     this.state = state;
-    this.listeners = new Map();
+    this.on = this.addEventListener;
+    this.off = this.removeEventListener;
     const views = blocks.map((text) => {
       const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
       return new DataView(bytes.buffer);
     });
     if (frames) this.store = new Store(Infinity);
     for (const [at, frame] of Object.entries(frames ?? {})) {
-      this.store.put(`page ${at}`, { ...frame, blocks: frame.blocks.map((number) => views[number]), bytes: 0 });
+      const numbers = frame.blocks.map((number) => views[number]);
+      this.store.put(`page ${at}`, { ...frame, blocks: numbers, bytes: 0 });
     }
   }
 
@@ -837,18 +845,10 @@ export class PageModel {
 
   set(name, value) {
     this.state[name] = value;
-    for (const react of this.listeners.get(`change:${name}`) ?? []) react();
+    this.dispatchEvent(new Event(`change:${name}`));
   }
 
   save_changes() {}
-
-  on(event, react) {
-    this.listeners.set(event, [...(this.listeners.get(event) ?? []), react]);
-  }
-
-  off(event, react) {
-    this.listeners.set(event, (this.listeners.get(event) ?? []).filter((each) => each !== react));
-  }
 }
 
 for (const place of globalThis.document?.querySelectorAll("[data-convlab]:not([data-convlab=there])") ?? []) {
