@@ -41,6 +41,14 @@ def draw(size=1):
 Explorer(draw, size=range(1, 6))
 """
 GIVEN = "Explorer(lambda image=None: show_depth(image, depth=2), image=photos('cat', 'moon', size=48))"
+BOX = """\
+from ipywidgets import IntSlider, VBox
+from traitlets import link
+
+slider = IntSlider(value=2, max=6)
+link((slider, "value"), (explorer, "row"))
+VBox([slider, explorer])
+"""
 MANY = """\
 from convlab import Explorer, photo, show_depth
 from IPython.display import display
@@ -70,7 +78,7 @@ def address(tmp_path_factory):
         (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium here")
     notebooks = tmp_path_factory.mktemp("lab") / "notebooks"
     shutil.copytree(NOTEBOOKS, notebooks, ignore=shutil.ignore_patterns(".*"))
-    write_notebook(notebooks / "window.ipynb", WINDOW, "explorer", BROKEN, GIVEN)
+    write_notebook(notebooks / "window.ipynb", WINDOW, "explorer", BROKEN, GIVEN, BOX)
     write_notebook(notebooks / "many.ipynb", MANY, "1 + 1")
     with jupyter_lab(notebooks, tmp_path_factory.mktemp("jupyter")) as address:
         yield address
@@ -90,7 +98,7 @@ def unrun(browser, address):
 
 @pytest.fixture
 def window(browser, address):
-    """Two views of one window on a small photo, a drawing that breaks at 3, and one that takes a photo."""
+    """Views of one window on a small photo, the last in a box; a drawing that breaks at 3; one for a photo."""
     with opened(browser, address, "window.ipynb") as page:
         run_all(page)
         expect(page.locator(".convlab-stage img[data-at]").first).to_be_visible()
@@ -272,6 +280,17 @@ def test_a_drawing_that_breaks_says_so_under_the_last_good_picture(window):
     explorer.locator("input[type=range]").press("ArrowRight")
     shows(explorer, 3)
     expect(explorer.locator(".convlab-status")).to_be_hidden()
+
+
+def test_in_a_box_beside_a_slider_of_ipywidgets_that_is_linked_to_it_both_move(window):
+    inside = explorers(window).nth(4)
+    inside.scroll_into_view_if_needed()
+    shows(inside, 2, 3, 4)
+    window.locator(".noUi-handle").last.press("ArrowRight")
+    shows(inside, 3, 3, 4)
+    inside.get_by_label("row", exact=True).first.press("End")
+    shows(inside, 6, 3, 4)
+    expect(window.locator(".noUi-handle").last).to_have_attribute("aria-valuenow", "6.0")
 
 
 def test_a_reader_gives_a_photo_and_a_file_that_is_none_is_refused(window, tmp_path):

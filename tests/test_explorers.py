@@ -5,6 +5,7 @@ import io
 import json
 import re
 from functools import partial
+from pathlib import Path
 
 import ipywidgets as widgets
 import numpy as np
@@ -385,3 +386,17 @@ def test_a_prediction_is_asked_where_its_values_can_be_reached(explorer):
     assert asked.predict == {"text": "How wide at dilation 3?", "answer": 7, "values": [2, None]}
     with pytest.raises(ValueError, match="dilation=9 is not offered"):
         Explorer(partial(show_dilation, CAT), dilation=(1, 2), predict=Prediction("?", 1, {"dilation": 9}))
+
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+BLOCKS = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "Explorer(" in block]
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_what_readme_shows_of_explorers_runs(block):
+    names = {}
+    exec(block, names)
+    if "to_html" in block:
+        assert names["explorer"].sentence == "A wave of frequency 3."
+        assert names["part"].startswith("<div data-convlab>")
+        assert spot_of(names["explorer"], "wave")["x"]["control"] == 0
