@@ -98,7 +98,7 @@ def unrun(browser, address):
 
 @pytest.fixture
 def window(browser, address):
-    """Views of one window on a small photo, the last in a box; a drawing that breaks at 3; one for a photo."""
+    """Views of one window on a small photo, the last in a box; what breaks at 3; one for a photo."""
     with opened(browser, address, "window.ipynb") as page:
         run_all(page)
         expect(page.locator(".convlab-stage img[data-at]").first).to_be_visible()

@@ -71,7 +71,7 @@ export class Turn {
   lose(asker) {
     asker.lost = true;
     this.done(asker);
-    asker.late();
+    if (asker.isBehind) asker.late(); // nobody waits for what was asked ahead
   }
 
   done(asker) {
