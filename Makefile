@@ -19,7 +19,7 @@ test: .venv/.installed .venv/colab/.installed .venv/axe/.installed ## every chec
 	$(BIN)/ruff format --check .
 	$(if $(filter constraints.txt,$(CONSTRAINTS)),$(BIN)/mypy)
 	$(BIN)/python -m pytest
-	PYTHONPATH=$(CURDIR)/.venv/colab $(BIN)/python -m pytest -k "(well_made or page or choices or explorers or questions) and not (alone or browser or saved)"
+	PYTHONPATH=$(CURDIR)/.venv/colab $(BIN)/python -m pytest -k "(well_made or page or choices or explorers or questions) and not (alone or browser or saved or states)"
 	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/sanitize.cfg notebooks
 
 notebooks: .venv/.installed ## run all notebooks, or NOTEBOOKS="…", in fresh kernels and store their outputs
