@@ -26,6 +26,7 @@ from convlab import (
     show_cost_ratio,
     show_depth,
     show_dilation,
+    show_groups,
     show_rates,
     show_window,
 )
@@ -289,6 +290,13 @@ def test_places_on_a_logarithmic_axis_are_evenly_spaced():
     spot = spot_of(Explorer(show_cost_ratio, out_channels=channels), "share")
     steps = np.diff(spot["x"]["at"])
     assert np.ptp(steps) < 1e-4 < steps.min()
+
+
+def test_a_panel_that_stands_for_a_value_which_is_not_offered_chooses_nothing():
+    explorer = Explorer(partial(show_groups, photo("cat", 16)), groups=[1, 3])
+    assert [spot_of(explorer, f"groups={n}")["sets"] for n in (1, 3)] == [[[0, 0]], [[0, 1]]]
+    frame, _ = explorer._frame(explorer.choices, explorer.choices.at)
+    assert not any("sets" in spot for spot in frame["spots"] if spot["name"] == "groups=12")
 
 
 def test_a_touch_for_a_control_that_is_not_there_is_left_out():

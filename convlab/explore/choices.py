@@ -194,6 +194,10 @@ class Choices:
         """
         self.at = self.at | {name: self.check(name, value) for name, value in values.items()}
 
+    def offers(self, name: str, value: object) -> bool:
+        """Whether there is such a control, and the value among its options."""
+        return name in self.options and self._place(name, value) >= 0
+
     def check(self, name: str, value: object) -> Place:
         """The place of a value among those that a control offers, or the numbers of a grid.
 
@@ -204,11 +208,11 @@ class Choices:
         """
         if name not in self.options:
             raise ValueError(f"{name!r} is not a control: there are {', '.join(self.options)}")
-        if (place := self._place(name, value)) < 0:
-            if name in self.grids:
-                return self.grids[name].rows(name, value)
-            raise ValueError(f"{name}={value!r} is not offered: choose from {', '.join(self.options[name])}")
-        return place
+        if self.offers(name, value):
+            return self._place(name, value)
+        if name in self.grids:
+            return self.grids[name].rows(name, value)
+        raise ValueError(f"{name}={value!r} is not offered: choose from {', '.join(self.options[name])}")
 
     def _place(self, name: str, value: object) -> int:
         """Where a value stands among those offered, rather itself than an equal one (1 is True), or −1."""

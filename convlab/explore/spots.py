@@ -71,9 +71,8 @@ def _touched(touch: Touch, choices: Choices) -> dict[str, Any]:
                 "control": names.index(name),
                 "at": _fractions(touch.axes, places)[:, column].tolist(),
             }
-    sets = {name: value for name, value in touch.sets.items() if name in names}
-    if sets and len(sets) == len(touch.sets):
-        spot["sets"] = [[names.index(name), choices.check(name, value)] for name, value in sets.items()]
+    if touch.sets and all(choices.offers(name, value) for name, value in touch.sets.items()):
+        spot["sets"] = [[names.index(name), choices.check(name, value)] for name, value in touch.sets.items()]
     return spot
 
 
