@@ -70,8 +70,8 @@ export class Turn {
 
   lose(asker) {
     asker.lost = true;
+    for (const frames of this.all) if (frames.isMissing()) frames.late(); // all who wait are told at once
     this.done(asker);
-    if (asker.isBehind) asker.late(); // nobody waits for what was asked ahead
   }
 
   done(asker) {
@@ -425,7 +425,7 @@ class ExplorerView {
     if (message.taken) {
       this.frames.forget();
       this.frames.move(this.at);
-    } else if (message.error && !message.at) this.say(message.error);
+    } else if (message.error && !message.at) this.say(message.error, true);
     else if (message.error) this.frames.answer(message.at, message);
     else {
       const [picture, ...blocks] = buffers;
@@ -447,7 +447,7 @@ class ExplorerView {
     this.image.alt = frame.alt;
     this.image.dataset.at = JSON.stringify(frame.at ?? this.at);
     this.caption.textContent = frame.alt;
-    this.say("");
+    if (!this.isRefused) this.say("");
     this.fit();
     this.place();
     if (this.pointed) this.read(...this.pointed);
@@ -463,7 +463,9 @@ class ExplorerView {
     image.style.maxHeight = `${Math.max(240, Math.floor(room))}px`;
   }
 
-  say(words) {
+  /** Words under the picture; what a reader wrote or gave is refused until they do something else. */
+  say(words, isRefused = false) {
+    this.isRefused = isRefused;
     this.status.textContent = words;
     this.status.hidden = !words;
   }
@@ -522,6 +524,7 @@ class ExplorerView {
 
   choose(at) {
     if (JSON.stringify(at) === JSON.stringify(this.at)) return;
+    if (this.isRefused) this.say("");
     this.model.set("at", at);
     this.model.save_changes();
   }
@@ -685,7 +688,7 @@ class ExplorerView {
     const table = make("div", { className: "convlab-numbers", role: "group", ...said, parent: box });
     table.style.gridTemplateColumns = `repeat(${rows[0].length}, 1fr)`;
     const write = (row, column, value) => {
-      if (!(Math.abs(value) <= 4)) return this.say(`${value} can't be a weight here: from −4 to 4.`);
+      if (!(Math.abs(value) <= 4)) return this.say(`${value} can't be a weight here: from −4 to 4.`, true);
       this.say("");
       rows = rows.map((each, r) => each.map((old, c) => (r === row && c === column ? value : old)));
       return move(placeOf(rows, control.numbers));
