@@ -192,7 +192,11 @@ class Choices:
         ValueError
             For a control or value that is not offered.
         """
-        self.at = self.at | {name: self.check(name, value) for name, value in values.items()}
+        self.at = self.moved(values)
+
+    def moved(self, values: Mapping[str, object]) -> dict[str, Place]:
+        """Where all controls would stand, these moved; raises what :meth:`set` does."""
+        return self.at | {name: self.check(name, value) for name, value in values.items()}
 
     def offers(self, name: str, value: object) -> bool:
         """Whether there is such a control, and the value among its options."""
@@ -208,8 +212,8 @@ class Choices:
         """
         if name not in self.options:
             raise ValueError(f"{name!r} is not a control: there are {', '.join(self.options)}")
-        if self.offers(name, value):
-            return self._place(name, value)
+        if (place := self._place(name, value)) >= 0:
+            return place
         if name in self.grids:
             return self.grids[name].rows(name, value)
         raise ValueError(f"{name}={value!r} is not offered: choose from {', '.join(self.options[name])}")

@@ -136,7 +136,7 @@ class Explorer(View):
         ValueError
             For a control or value that is not offered. Then, and if the drawing raises, nothing has moved.
         """
-        at = self.choices.at | {name: self.choices.check(name, value) for name, value in values.items()}
+        at = self.choices.moved(values)
         self._show(self.choices, at)
         self._move(at)
         return self
@@ -254,9 +254,9 @@ class Explorer(View):
 
     def _follow(self, change: Bunch) -> None:
         """What happens when the trait of one control was set."""
-        place = self.choices.check(change.name, change.new)
-        if place != self.choices.at[change.name]:
-            self._move(self.choices.at | {change.name: place})
+        at = self.choices.moved({change.name: change.new})
+        if at != self.choices.at:
+            self._move(at)
 
     @validate("at")
     def _check_at(self, proposal: Bunch) -> object:
@@ -274,12 +274,11 @@ class Explorer(View):
 
     @validate("values")
     def _check_values(self, proposal: Bunch) -> dict[str, object]:
-        places = {name: self.choices.check(name, value) for name, value in proposal.value.items()}
-        return self.choices.values_at(self.choices.at | places)
+        return self.choices.values_at(self.choices.moved(proposal.value))
 
     @observe("values")
     def _follow_values(self, change: Bunch) -> None:
-        at = {name: self.choices.check(name, value) for name, value in change.new.items()}
+        at = self.choices.moved(change.new)
         if at != self.choices.at:
             self._move(at)
 

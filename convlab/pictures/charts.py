@@ -93,7 +93,7 @@ def layers(ax: Axes, cost: Cost, chosen: int | None = None) -> Axes:
     names = [f"{layer.name}, {layer.kind}, % of the multiply-adds" for layer in layers]
     bars = ax.bar(range(1, len(layers) + 1), shares, color=colours, width=0.86, label=names)
     if chosen is not None:
-        bars[chosen - 1].set(edgecolor=palette.INK, linewidth=3)
+        bars[chosen - 1].set(edgecolor=palette.INK, linewidth=2)
     ax.set(xlim=(0.3, len(layers) + 0.7), ylim=(0, 1.1 * max(shares)))
     frame(ax, "% of the multiply-adds, layer by layer")
     return _number_axes(ax, "layers, from input to output")
