@@ -178,6 +178,8 @@ def test_unrun_notebook_shows_stored_pictures_with_their_sentences(unrun):
 def test_each_explorer_of_a_lesson_moves_and_fits_a_laptop(browser, address, name):
     with opened(browser, address, name) as page:
         page.set_viewport_size({"width": 1366, "height": 768})
+        expect(page.locator(PICTURES).first).to_be_visible()
+        assert page.locator(PICTURES).first.bounding_box()["y"] < 668, "it shows in the first screenful"
         run_all(page)
         assert_no_complaint(page)
         assert explorers(page).count() >= 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -22,7 +23,9 @@ from tools.notebooks import clean
 
 ROOT = Path(__file__).resolve().parent.parent
 FORK = Address("someone/their.fork", "release/2")
-LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = [links.name_of(path, ROOT) for path in links.notebooks(ROOT)]
+LESSONS = [name for name in NOTEBOOKS if "/" not in name]
+GLOSSARY = " Words are in the [glossary](glossary.md)."  # which lies beside, wherever that is
 DEFINES_IT = ("tools/links.py", "tests/")  # the placeholder may be named here
 # Git as it is without anybody's settings.
 ENVIRONMENT = {
@@ -92,7 +95,7 @@ def cell_sources(text: str) -> list[str]:
 def assert_leads_to(project: Path, address: Address) -> None:
     """Look at every file: each link leads to the address, and each is where it should be."""
     link = re.compile(
-        r"(?:mybinder\.org/v2/gh/|colab\.research\.google\.com/github/|(?:git clone |git\+|code: )https://github\.com/)"
+        r"(?:mybinder\.org/v2/gh/|colab\.research\.google\.com/github/|(?:git clone |git\+|code: |\()https://github\.com/)"
         r"([^/\s]+/[^/\s@?]+)"
     )
     found = texts(project)
@@ -101,7 +104,7 @@ def assert_leads_to(project: Path, address: Address) -> None:
         "README.md": 3,
         "CITATION.cff": 1,
         "notebooks/README.md": 2 * len(LESSONS),
-        **{f"notebooks/{lesson}.ipynb": 3 for lesson in LESSONS},
+        **{f"notebooks/{name}.ipynb": 5 for name in NOTEBOOKS},
     }
     assert {slug for slugs in led.values() for slug in slugs} == {address.slug}
     assert not [n for n, text in found.items() if "YOUR__NAME" in text and not n.startswith(DEFINES_IT)]
@@ -145,7 +148,7 @@ def test_without_an_address_there_is_one_sentence_and_no_link(project):
             assert word not in text
         said = text.split(links.START)[1].split(links.END)[0].strip()
         assert "run `make links`" in said
-        assert re.findall(r"[.!?](?=\s|$)", said) == ["."]
+        assert re.findall(r"[.!?](?=\s|$)", said.removesuffix(GLOSSARY)) == ["."]
     commands = re.search(
         r"Two commands, from the folder itself.*?```\n(.*?)```", found["README.md"], re.DOTALL
     )
@@ -170,8 +173,8 @@ def test_linked_notebooks_keep_the_rules_and_their_other_cells(project):
     for name, text in before.items():
         old, new = json.loads(text), json.loads((project / name).read_text(encoding="utf-8"))
         for notebook in (old, new):
-            for cell in notebook["cells"][:2]:
-                del cell["source"]
+            for place in (0, 1, -1):
+                del notebook["cells"][place]["source"]
         assert new == old
 
 
@@ -307,8 +310,27 @@ def test_a_new_lesson_gets_its_links_and_its_install_cell():
         assert (title, bool(links_there), end.endswith(links.END)) == ("# Why?", True, True)
         assert ("06_new" in end) == (address is FORK)
         assert notebook.cells[1].source == links.install_cell(address, ROOT)
-        assert [cell.source for cell in notebook.cells[2:]] == ["1 + 1"]
+        assert [cell.source for cell in notebook.cells[2:-1]] == ["1 + 1"]
         assert "install" in clean(notebook).cells[1].metadata.tags
+        assert notebook.cells[-1].source.count("README.md") == 1 + (address is FORK)
+
+
+def test_the_last_cell_leads_on_beside_it_and_on_colab():
+    for before, after in itertools.pairwise(LESSONS):
+        title = links.title_of(ROOT / "notebooks" / f"{after}.ipynb")
+        here, colab = links.next_links(FORK, before, ROOT).split(" · [")
+        assert here == f"**[Next: {after[:2]} · {title}]({after}.ipynb)**"
+        assert colab == f"the same on Colab]({FORK.colab(after)})"
+        assert links.next_links(PLACEHOLDER, before, ROOT) == here
+    assert "(README.md)" in links.next_links(FORK, LESSONS[-1], ROOT)
+
+
+def test_solutions_lead_back_to_their_lesson():
+    for name in (name for name in NOTEBOOKS if "/" in name):
+        lesson = name.split("/")[1]
+        assert f"(../{lesson}.ipynb)" in links.next_links(PLACEHOLDER, name, ROOT)
+        assert FORK.colab(lesson) in links.next_links(FORK, name, ROOT)
+        assert "(../glossary.md)" in links.lesson_links(PLACEHOLDER, name)
 
 
 WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "links.yml").read_text(encoding="utf-8"))
@@ -347,7 +369,7 @@ def test_the_workflow_commits_new_links_once_and_does_nothing_after(project, tmp
     assert_leads_to(project, FORK)
     assert done("git", "status", "--porcelain", cwd=project) == ""
     changed = done("git", "diff", "--name-only", "HEAD~1", cwd=project).splitlines()
-    lessons = [f"notebooks/{lesson}.ipynb" for lesson in LESSONS]
+    lessons = [f"notebooks/{name}.ipynb" for name in NOTEBOOKS]
     assert sorted(changed) == sorted(["README.md", "CITATION.cff", "notebooks/README.md", *lessons])
 
 

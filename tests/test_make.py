@@ -20,6 +20,8 @@ from browser import jupyter_lab, within, write_notebook
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from tools import links
+
 ROOT = Path(__file__).resolve().parent.parent
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = re.search(r"^\.PHONY: (.*)$", MAKEFILE, flags=re.MULTILINE)[1].split()
@@ -109,7 +111,8 @@ def test_make_notebooks_runs_those_that_are_named_alone(project):
         project / "small.ipynb", "from convlab import ConvSpec", "ConvSpec(2, 3, 5).num_weights"
     )
     make(project, "notebooks", "NOTEBOOKS=small.ipynb")
-    *others, cell = nbformat.read(small, as_version=4).cells
+    *others, cell, way_on = nbformat.read(small, as_version=4).cells
+    assert way_on.source.startswith(links.START)
     assert cell.execution_count == len([other for other in others if other.cell_type == "code"]) + 1 > 1
     assert cell.outputs[0].data["text/plain"] == "150"
     assert {path: path.read_bytes() for path in (project / "notebooks").glob("*.ipynb")} == before

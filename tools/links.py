@@ -37,6 +37,9 @@ class Address(NamedTuple):
     def page(self) -> str:
         return f"https://github.com/{self.slug}"
 
+    def file(self, name: str) -> str:
+        return f"{self.page}/blob/{self.branch}/notebooks/{name}"
+
     def binder(self, lesson: str) -> str:
         path = quote(f"notebooks/{lesson}.ipynb", safe="")
         return f"https://mybinder.org/v2/gh/{self.slug}/{quote(self.branch, safe='')}?labpath={path}"
@@ -65,6 +68,7 @@ git clone {page} && cd {name}
 ```"""
 
 INSTALL_CELL = """\
+#@title Setup: on Colab, the lessons' own package
 import {modules}
 
 if "google.colab" in sys.modules:  # Colab has everything but the lessons' own package
@@ -105,10 +109,40 @@ def map_links(address: Address, lessons: list[str]) -> str:
 
 
 def lesson_links(address: Address, lesson: str) -> str:
+    """What a notebook's first cell says: where else it opens, and where its words are explained."""
+    up = "../" * lesson.count("/")
     if address == PLACEHOLDER:
-        return NO_LINKS.format(what="this lesson")
-    binder, colab = address.binder(lesson), address.colab(lesson)
-    return f"Nothing to install: [open in Binder]({binder}) · [open in Colab]({colab})"
+        return f"{NO_LINKS.format(what='this notebook')} Words are in the [glossary]({up}glossary.md)."
+    binder, colab, words = address.binder(lesson), address.colab(lesson), address.file("glossary.md")
+    return (
+        f"Nothing to install: [open in Binder]({binder}) · [open in Colab]({colab}). "
+        f"Words are in the [glossary]({up}glossary.md) ([on Colab]({words}))."
+    )
+
+
+def next_links(address: Address, lesson: str, root: Path) -> str:
+    """What a notebook's last cell says: where to go from here, beside it and, for Colab, on GitHub."""
+    titles = {path.stem: title_of(path) for path in sorted((root / "notebooks").glob("*.ipynb"))}
+    name, up, lessons = lesson.split("/")[-1], "../" * lesson.count("/"), list(titles)
+    if up:
+        target, words = f"{name}.ipynb", f"Back to the lesson: {titles.get(name, name)}"
+    elif name in lessons[:-1]:
+        after = lessons[lessons.index(name) + 1]
+        target, words = f"{after}.ipynb", f"Next: {after[:2]} · {titles[after]}"
+    else:
+        target, words = "README.md", "This was the last lesson. Back to the map of the course"
+    ways = [f"**[{words}]({up}{target})**"]
+    if address != PLACEHOLDER:
+        notebook = target.removesuffix(".ipynb")
+        whole = address.file(target) if notebook == target else address.colab(notebook)
+        ways.append(f"[the same on Colab]({whole})")
+    return " · ".join(ways)
+
+
+def title_of(path: Path) -> str:
+    """The question that a notebook is about."""
+    first = json.loads(path.read_text(encoding="utf-8"))["cells"][0]
+    return "".join(first["source"]).splitlines()[0].removeprefix("# ")
 
 
 def install_cell(address: Address, root: Path) -> str:
@@ -139,7 +173,10 @@ def put(text: str, links: str, name: str) -> str:
 
 
 def put_in_lesson(cells: list[dict], lesson: str, address: Address, root: Path) -> None:
-    """Write the links into a lesson's first cell and its install cell; a new lesson gets a place for both."""
+    """Write the links into a lesson's first, its install and its last cell; a new one gets places for them.
+
+    `lesson` is the notebook's path below notebooks/, without its suffix.
+    """
     if cells and cells[0]["cell_type"] == "markdown":
         first = cells[0]
         if START not in first["source"]:
@@ -147,12 +184,25 @@ def put_in_lesson(cells: list[dict], lesson: str, address: Address, root: Path) 
         first["source"] = put(first["source"], lesson_links(address, lesson), lesson)
     found = [cell for cell in cells if "install" in cell["metadata"].get("tags", [])]
     if not found:
-        folded = {"jupyter": {"source_hidden": True}, "tags": ["install"]}
-        found = [
-            {"cell_type": "code", "execution_count": None, "id": "install", "metadata": folded, "outputs": []}
-        ]
+        about = {"metadata": {"tags": ["install"]}, "execution_count": None, "outputs": []}
+        found = [{"cell_type": "code", "id": "install", **about}]
         cells.insert(1, found[0])
     found[0]["source"] = install_cell(address, root)
+    if not cells[-1]["source"].startswith(START):
+        cells.append({"cell_type": "markdown", "id": "next", "metadata": {}, "source": f"{START}\n{END}"})
+    cells[-1]["source"] = put(cells[-1]["source"], next_links(address, lesson, root), lesson)
+
+
+def notebooks(root: Path) -> list[Path]:
+    """Every notebook of the course: the lessons, then the solutions."""
+    folder = root / "notebooks"
+    return [*sorted(folder.glob("*.ipynb")), *sorted(folder.glob("solutions/*.ipynb"))]
+
+
+def name_of(path: Path, root: Path) -> str:
+    """The notebook's path below notebooks/, or its own name elsewhere, without its suffix."""
+    below = root / "notebooks"
+    return path.relative_to(below if below in path.parents else path.parent).with_suffix("").as_posix()
 
 
 def lesson_file(path: Path, address: Address, root: Path) -> str:
@@ -162,7 +212,7 @@ def lesson_file(path: Path, address: Address, root: Path) -> str:
     before = json.dumps(notebook)
     for cell in notebook["cells"]:
         cell["source"] = "".join(cell["source"])
-    put_in_lesson(notebook["cells"], path.stem, address, root)
+    put_in_lesson(notebook["cells"], name_of(path, root), address, root)
     for cell in notebook["cells"]:
         cell["source"] = cell["source"].splitlines(keepends=True)
     if json.dumps(notebook) == before:
@@ -185,12 +235,11 @@ def current_address(root: Path) -> Address:
 
 def rewrite(root: Path, address: Address) -> list[Path]:
     """Write the address into every link; gives the files that this changed."""
-    notebooks = sorted((root / "notebooks").glob("*.ipynb"))
-    lessons = [path.stem for path in notebooks]
+    lessons = [path.stem for path in notebooks(root) if path.parent.name == "notebooks"]
     readme, overview, citation = root / "README.md", root / "notebooks" / "README.md", root / "CITATION.cff"
     current_address(root)  # says so if the citation has lost its line
     line = f"repository-code: {address.page}/tree/{address.branch}"
-    new = {path: lesson_file(path, address, root) for path in notebooks}
+    new = {path: lesson_file(path, address, root) for path in notebooks(root)}
     new[readme] = put(readme.read_text(encoding="utf-8"), readme_links(address, lessons), "README.md")
     new[overview] = put(
         overview.read_text(encoding="utf-8"), map_links(address, lessons), "notebooks/README.md"

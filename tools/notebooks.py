@@ -18,7 +18,10 @@ sys.path.insert(0, str(ROOT))
 from tools import links  # noqa: E402
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-KEPT_CELL_METADATA = ("tags", "slideshow", "jupyter")  # jupyter: a folded cell
+KEPT_CELL_METADATA = ("tags", "slideshow")
+# The source of a cell with one of these tags is folded: in JupyterLab, on Colab, and on a page by MyST-NB.
+TITLES = {"install": "Setup", "imports": "Imports", "checks": "Checks"}
+FOLDED_BY_SITE = "hide-input"
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -41,8 +44,22 @@ def clean(notebook: NotebookNode) -> NotebookNode:
             {k: cell.metadata[k] for k in KEPT_CELL_METADATA if cell.metadata.get(k)}
         )
         if cell.cell_type == "code":
+            _fold(cell)
             cell.outputs = _clean_outputs(cell.outputs)
     return notebook
+
+
+def _fold(cell: NotebookNode) -> None:
+    """Fold the source, or unfold it, as the cell's own tags say."""
+    tags = [tag for tag in cell.metadata.get("tags", []) if tag != FOLDED_BY_SITE]
+    if title := next((TITLES[tag] for tag in tags if tag in TITLES), None):
+        cell.metadata.update(cellView="form", jupyter={"source_hidden": True}, tags=[*tags, FOLDED_BY_SITE])
+        if not cell.source.startswith("#@title"):
+            cell.source = f"#@title {title}\n{cell.source}"
+    elif "tags" in cell.metadata:
+        cell.metadata.tags = tags  # it was folded once
+        if not tags:
+            del cell.metadata["tags"]
 
 
 def _clean_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
@@ -66,7 +83,7 @@ def _clean_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
 def execute(path: Path) -> NotebookNode:
     """The notebook, its links written, as a fresh kernel runs it, top to bottom, in the folder it lies in."""
     notebook = nbformat.read(path, as_version=4)
-    links.put_in_lesson(notebook.cells, path.stem, links.current_address(ROOT), ROOT)
+    links.put_in_lesson(notebook.cells, links.name_of(path, ROOT), links.current_address(ROOT), ROOT)
     notebook = nbformat.from_dict(notebook)  # a cell that is new is a plain dict
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -88,7 +105,7 @@ def write(notebook: NotebookNode, path: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    paths = [Path(a).resolve() for a in arguments] or sorted((ROOT / "notebooks").glob("*.ipynb"))
+    paths = [Path(a).resolve() for a in arguments] or links.notebooks(ROOT)
     if not paths:
         print("no notebooks found in notebooks/", file=sys.stderr)
         return 1
