@@ -12,7 +12,8 @@ from .arithmetic import (
 )
 from .explore.choices import grid as grid, photos as photos
 from .explore.explorers import Explorer as Explorer, Prediction as Prediction
-from .explore.questions import Question as Question, ask as ask
+from .explore.questions import Question as Question, ask as ask, quiz as quiz
+from .explore.tasks import Verdict as Verdict, check as check
 from .images import PHOTOS as PHOTOS, as_photo as as_photo, photo as photo
 from .kernels import KERNELS as KERNELS, kernel as kernel
 from .lessons.choosing import (
@@ -36,9 +37,9 @@ from .lessons.grouped import (
 )
 from .lessons.pointwise import (
     MIXES as MIXES,
-    mix_matrix as mix_matrix,
     show_bottleneck as show_bottleneck,
     show_collapse as show_collapse,
+    show_colour_target as show_colour_target,
     show_mix as show_mix,
     show_weighted_sum as show_weighted_sum,
 )
@@ -52,6 +53,7 @@ from .lessons.standard import (
     show_gallery as show_gallery,
     show_reach as show_reach,
     show_steps as show_steps,
+    show_target as show_target,
     show_window as show_window,
 )
 from .measure.costs import Cost as Cost, LayerCost as LayerCost, cost as cost
@@ -67,10 +69,10 @@ from .networks import (
     vgg16 as vgg16,
 )
 from .pictures.figures import (
+    show_beside as show_beside,
     show_cost as show_cost,
     show_costs as show_costs,
     show_field as show_field,
-    show_growth as show_growth,
     show_kernels as show_kernels,
     show_maps as show_maps,
     show_photo as show_photo,

@@ -42,7 +42,9 @@ LAYERS = [
     {"explore.spots"},
     {"explore.view"},
     {"explore.explorers"},
+    {"explore.slips"},
     {"explore.questions"},
+    {"explore.tasks"},
 ]
 LAYER_OF = {module: number for number, layer in enumerate(LAYERS) for module in layer}
 

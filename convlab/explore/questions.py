@@ -10,18 +10,21 @@ from importlib import import_module
 from importlib.resources import files
 from numbers import Real
 from random import Random
+from types import ModuleType
 from typing import Any
 
 import torch
 from traitlets import Dict, List, Unicode
 
 from convlab.checks import check_mapping, check_one_of
+from convlab.explore import slips
 from convlab.explore.view import View
 
 MODULES = ("standard", "pointwise", "dilated", "grouped", "separable", "choosing")
 LESSONS = {f"{number:02}": module for number, module in enumerate(MODULES)}
+NO_QUESTIONS = ("quiz", "tasks")  # what else stands in a lesson's file
 FIELDS = {"text", "given", "choices", "because", "hint"}
-OPTIONAL = {"why", "tolerance"}
+OPTIONAL = {"why", "tolerance", "asks"}
 
 
 class Question(View):
@@ -165,11 +168,54 @@ def ask(name: str) -> Question:
         If there is no such lesson or question, or for words that :func:`pose` refuses.
     """
     number, _, title = str(name).partition("/")
-    lesson = LESSONS[check_one_of("lesson of name", number, LESSONS)]
-    questions = tomllib.loads((files("convlab.lessons") / f"{lesson}.toml").read_text(encoding="utf-8"))
+    questions, module = read_lesson(number, "lesson of name")
+    for other in NO_QUESTIONS:
+        questions.pop(other, None)
     words = questions[check_one_of("question of name", title, questions)]
-    compute = getattr(import_module(f"convlab.lessons.{lesson}"), f"answer_{title.replace(' ', '_')}")
-    return pose(name, words, compute)
+    return pose(name, words, answering(module, title, words))
+
+
+def quiz(lesson: str) -> list[Question]:
+    """The questions at the end of a lesson, numbered: ``display(*quiz("02"))`` asks them one below the other.
+
+    Raises
+    ------
+    ValueError
+        If there is no such lesson, or its file names none for its quiz.
+    """
+    names = read_lesson(lesson)[0].get("quiz", [])
+    if not names:
+        raise ValueError(f"lesson={lesson!r} has no quiz")
+    questions = [ask(f"{lesson}/{name}") for name in names]
+    for number, question in enumerate(questions, start=1):
+        question.text = f"{number} · {question.text}"
+    return questions
+
+
+def read_lesson(number: str, called: str = "lesson") -> tuple[dict[str, Any], ModuleType]:
+    """The words of a lesson, from its file, and the module that computes what they need.
+
+    Parameters
+    ----------
+    number : str
+        "00" to "05".
+    called : str
+        What to call it in a message.
+
+    Raises
+    ------
+    ValueError
+        If there is no such lesson.
+    """
+    lesson = LESSONS[check_one_of(called, number, LESSONS)]
+    words = (files("convlab.lessons") / f"{lesson}.toml").read_text(encoding="utf-8")
+    return tomllib.loads(words), import_module(f"convlab.lessons.{lesson}")
+
+
+def answering(module: ModuleType, title: str, words: Mapping[str, Any]) -> Callable[..., dict[str, Any]]:
+    """What computes a question's answer: its own function, or that of ``slips`` which it ``asks``."""
+    function = f"answer_{words.get('asks', title).replace(' ', '_')}"
+    return getattr(slips if "asks" in words else module, function)
 
 
 def pose(name: str, words: Mapping[str, Any], compute: Callable[..., dict[str, Any]]) -> Question:
