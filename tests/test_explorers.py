@@ -308,7 +308,7 @@ def test_products_and_their_sum_are_said_in_words():
     small = photo("coffee", (9, 14), channels=1)
     explorer = Explorer(partial(show_window, small, row=4, column=6), kernel=grid(3, 3))
     said = spot_of(explorer, "nine products")["texts"]
-    pixel = float(small[0, 0, 5, 6])
+    pixel = round(float(small[0, 0, 5, 6]), 2)
     assert said[1][0] == f"{pixel:.2f} × −2 = {-2 * pixel:.2f}".replace("-", "−")
     assert spot_of(explorer, "their sum")["texts"][0][0].endswith(f"= {words_of(explorer)}")
 

@@ -30,7 +30,7 @@ from convlab import (
     show_window,
 )
 from convlab.kinds import KINDS, Kind
-from convlab.pictures import page, palette
+from convlab.pictures import draw, page, palette
 
 plt.switch_backend("agg")
 ASTRONAUT = photo("astronaut", 24)
@@ -81,7 +81,8 @@ def test_no_panel_lies_on_another_or_beside_the_page(name):
 
 
 OF_A_PHOTO = (
-    "collapse depth dilation five groups mix photo poke rates reach steps two_steps weighted_sum window"
+    "collapse depth dilation five groups mix photo poke "
+    "rates reach steps target two_steps weighted_sum window"
 )
 
 
@@ -216,3 +217,23 @@ def test_a_sixth_kind_touches_its_table_alone():
     bars.append(show_cost(found).figure.axes[0].patches)
     for (bar,) in bars:
         assert tuple(round(255 * part) for part in bar.get_facecolor()[:3]) == (0x12, 0x34, 0x56)
+
+
+def test_a_small_file_keeps_greys_grey_and_the_courses_colours():
+    sheet = page.blank(page.panels(["photo", "grey", "bars"], 3, 3))
+    draw.photo(sheet["photo"], photo("coffee", 128))
+    draw.feature_map(sheet["grey"], photo("cat", 128, channels=1), "grey", colour=palette.INK)
+    colours = [palette.of_kind(kind) for kind in list(KINDS)[:4]]
+    sheet["bars"].bar(range(4), [1, 0.1, 0.1, 0.1], color=colours)
+    picture = sheet.says("3 panels.")
+    sent = Image.open(io.BytesIO(picture.encode("png")))
+    assert sent.mode == "P"
+    pixels = np.asarray(sent.convert("RGB")).astype(int)
+    seen = {tuple(colour) for colour in pixels.reshape(-1, 3).tolist()}
+    kinds = [
+        tuple(int(palette.of_kind(kind)[at : at + 2], 16) for at in (1, 3, 5)) for kind in list(KINDS)[:4]
+    ]
+    assert {(255, 255, 255), *kinds} <= seen
+    left, right = (round(fraction * pixels.shape[1]) for fraction in sheet["grey"].get_position().intervalx)
+    inside = pixels[60:-20, left + 10 : right - 10]
+    assert (inside.max(2) == inside.min(2)).all()

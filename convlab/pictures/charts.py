@@ -14,7 +14,7 @@ from matplotlib.ticker import AutoLocator, LogLocator, NullLocator
 from convlab.arithmetic import ConvSpec
 from convlab.measure.costs import Cost
 from convlab.pictures import palette, words
-from convlab.pictures.page import frame, name_ticks, thin_sides, write
+from convlab.pictures.page import frame, inches, name_ticks, thin_sides, write
 
 
 def bars(
@@ -50,19 +50,9 @@ def costs(weights: Axes, macs: Axes, specs: Mapping[str, ConvSpec], size: tuple[
     return "; ".join(f"{name}: {n[0]:,} weights, {n[1]:,} multiply-adds" for name, n in counts.items())
 
 
-def growth(
-    ax: Axes,
-    sizes: Mapping[str, Sequence[int]],
-    depth: int,
-    colours: Sequence[str],
-    layers: Sequence[int] | None = None,
-) -> Axes:
-    """Receptive field (pixels along one axis) after each layer, for several stacks.
-
-    `layers` numbers them; 1, 2, 3 … unless given.
-    """
-    longest = max(map(len, sizes.values()))
-    places = list(layers or range(1, longest + 1))
+def growth(ax: Axes, sizes: Mapping[str, Sequence[int]], depth: int, colours: Sequence[str]) -> Axes:
+    """Receptive field (pixels along one axis) after each layer, for several stacks."""
+    places = range(1, max(map(len, sizes.values())) + 1)
     for row, ((name, values), colour) in enumerate(zip(sizes.items(), colours, strict=True)):
         ax.plot(places[: len(values)], values, "o-", color=colour, linewidth=2, markersize=5, alpha=0.35)
         ax.plot(places[:depth], values[:depth], "o-", color=colour, linewidth=3, markersize=7)
@@ -155,18 +145,39 @@ def cloud(
     _number_axes(ax, xlabel, ylabel)
     ax.scatter(xs, ys, s=110, c=colours, edgecolors="white", linewidths=1, zorder=3)
     dots = ax.transAxes.inverted().transform(ax.transData.transform(np.column_stack([xs, ys])))
-    height = 0.0
-    for rank, number in enumerate(np.argsort(dots[:, 1])):
-        (x, y), right = dots[number], dots[number][0] < 0.6
-        # From low to high, each name clear of the one below, with room for those above.
-        height = min(max(y, height + LINE), 1 - LINE * (len(dots) - rank - 0.5))
-        end = x + (0.03 if right else -0.03)
+    names: list[Span] = []
+    for number in np.argsort(dots[:, 1]):
+        name, (x, y) = list(points)[number], dots[number]
+        wide = 0.11 * len(name) / inches(ax)[0]
+        span = left, right, height = _beside(x, y, wide, np.delete(dots, number, axis=0), names)
+        names.append(span)
+        end, side = (left, "left") if left > x else (right, "right")
         line = {"color": palette.MUTED, "linewidth": 0.8, "zorder": 2.4, "transform": ax.transAxes}
         ax.plot([x, end], [y, height], **line)
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1}
-        place = {"transform": ax.transAxes, "ha": "left" if right else "right", "zorder": 2.5}
-        write(ax, end, height, list(points)[number], bbox=box, **place)  # over lines, under dots
+        place = {"transform": ax.transAxes, "ha": side, "zorder": 2.5}
+        write(ax, end, height, name, bbox=box, **place)  # over lines, under dots
     return ax
+
+
+Span = tuple[float, float, float]  # from where to where a name reaches, and at which height
+
+
+def _beside(x: float, y: float, wide: float, dots: np.ndarray, names: Sequence[Span]) -> Span:
+    """The place nearest to a dot for its name that is clear of other dots and names."""
+    sides = (x + 0.03, x + 0.03 + wide), (x - 0.03 - wide, x - 0.03)
+    crowded = (abs(dots[:, 0] - x) < 0.05) & (dots[:, 1] - y >= 0) & (dots[:, 1] - y < LINE)  # from above
+    away = (-1, 1) if crowded.any() else (1, -1)
+    for step in (sign * n * LINE / 2 for n in range(20) for sign in away):
+        height = y + step
+        for left, right in sides if x < 0.6 else sides[::-1]:
+            inside = left > 0 and right < 1.02 and LINE / 2 < height < 1 - LINE / 2
+            beside = (left - 0.02 < dots[:, 0]) & (dots[:, 0] < right + 0.02)
+            hits = beside & (abs(dots[:, 1] - height) < 0.7 * LINE)
+            over = [a < right and left < b and abs(at - height) < LINE for a, b, at in names]
+            if inside and not hits.any() and not any(over):
+                return left, right, height
+    return *sides[0], y
 
 
 LINE = 0.075  # height of a name, in fractions of the axes

@@ -258,10 +258,10 @@ def _box(field: MeasuredField) -> list[tuple[int, int]]:
     return [(round(middle - (size - 1) / 2), size) for middle, size in centres]
 
 
-def heat(ax: Axes, field: MeasuredField, title: str = "") -> Axes:
+def heat(ax: Axes, field: MeasuredField, title: str = "", *, half: bool = True) -> Axes:
     """How strongly each pixel of a field counts, from not at all (white) to most (dark).
 
-    Where most of the pixels count, a line goes round the ones that make up half of the whole.
+    With `half`, where most of the pixels count, a line goes round the ones that make up half of the whole.
     """
     (top, height), (left, width) = _box(field)
     plane = field.effective[top : top + height, left : left + width]
@@ -269,24 +269,14 @@ def heat(ax: Axes, field: MeasuredField, title: str = "") -> Axes:
     most = np.quantile(felt, 0.995) if felt.size else 1
     _paint(ax, np.where(plane > 0, plane, np.nan), title, palette.INPUT, limits=(0, most), cmap="YlOrBr")
     ax.set_facecolor("white")
-    if felt.size and field.coverage > 0.5 and min(height, width) > 8:
+    if half and felt.size and field.coverage > 0.5 and min(height, width) > 8:
         # Random weights give a grainy field: its line is drawn round the local mean.
         window = max(1, min(height, width) // 16) * 2 + 1
         padded = np.pad(plane, window // 2)
         smooth = np.lib.stride_tricks.sliding_window_view(padded, (window, window)).mean((2, 3))
         order = np.argsort(-smooth, axis=None)
-        half = smooth.flat[order[np.searchsorted(np.cumsum(plane.flat[order]), plane.sum() / 2)]]
-        ax.contour(smooth, levels=[half], colors=palette.INPUT, linewidths=2.5)
-    return ax
-
-
-def nested(ax: Axes, image: Tensor, fields: Sequence[MeasuredField], title: str) -> Axes:
-    """Bounding boxes of several fields on the photo they were measured at."""
-    photo(ax, image, title)
-    for number, field in enumerate(fields, start=1):
-        (top, height), (left, width) = _box(field)
-        line = 1 + 2 * number / len(fields)
-        outline(ax, top, left, (height, width), palette.KERNEL, line, rim=1.5, zorder=1)
+        level = smooth.flat[order[np.searchsorted(np.cumsum(plane.flat[order]), plane.sum() / 2)]]
+        ax.contour(smooth, levels=[level], colors=palette.INPUT, linewidths=2.5)
     return ax
 
 

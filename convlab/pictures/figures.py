@@ -7,6 +7,7 @@ still picture and, under an :class:`~convlab.explore.explorers.Explorer`, the mo
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from torch import Tensor
 
 from convlab.arithmetic import ConvSpec
@@ -27,6 +28,9 @@ def show_photo(image: Photo, title: str = "") -> Picture:
     sheet = page.blank(page.side_by_side({"photo": width / height}, width=5), width=5)
     draw.photo(sheet["photo"], image, title)
     return sheet.says(f"A photo of {height}×{width} pixels.")
+
+
+AGREE = 0.01  # difference up to which two pictures are told to be the same
 
 
 def show_maps(maps: Mapping[str, Tensor]) -> Picture:
@@ -51,6 +55,49 @@ def show_maps(maps: Mapping[str, Tensor]) -> Picture:
         else:
             draw.feature_map(sheet[title], plane, heading)
     return sheet.says(f"Feature maps: {'; '.join(map(', '.join, sizes.items()))}.")
+
+
+def show_beside(target: Tensor, yours: Tensor, limits: draw.Limits | None = None) -> Picture:
+    """What is wanted beside what came out, and where both are of one size, how far they are apart.
+
+    Of several maps those are shown that are furthest apart; three of them in [0, 1] are a photo in colour.
+    Black and white are at `limits`; what suits the target, unless given.
+
+    Raises
+    ------
+    ValueError
+        For what is no tensor of maps (…, H, W), or without finite values.
+    """
+    wanted, came = _all_maps("target", target), _all_maps("yours", yours)
+    maps = {"target": wanted, "yours": came}
+    in_colour = all(len(m) == 3 and m.min() >= 0 and m.max() <= 1 for m in maps.values())
+    if alike := wanted.shape == came.shape:
+        apart = (came - wanted).abs()
+        worst = int(apart.amax((1, 2)).argmax())
+        maps["how far apart"] = apart.amax(0, keepdim=True) if in_colour else apart[worst : worst + 1]
+    sheet = page.blank(page.side_by_side({title: m.shape[-1] / m.shape[-2] for title, m in maps.items()}))
+    limits = limits or draw.grey_limits(wanted.numpy())
+    for title, planes in maps.items():
+        heading = f"{title}: {words.size(planes.shape[-2:])}"
+        if title == "how far apart":
+            most = 0.5 if in_colour else (limits[1] - limits[0]) / 2  # the same, whatever came out
+            draw.feature_map(sheet[title], planes, title, limits=(0, most), colour=palette.MUTED)
+        elif in_colour:
+            draw.photo(sheet[title], planes, heading, colour=palette.OUTPUT)
+        else:
+            draw.feature_map(sheet[title], planes[worst if alike else 0], heading, limits=limits)
+    if not alike:
+        return sheet.says(f"The target is {words.size(target.shape)}, yours {words.size(yours.shape)}.")
+    if (most := float(apart.max())) <= AGREE:
+        return sheet.says(f"Solved: target and yours agree, to {AGREE:g}.")
+    return sheet.says(f"Target and yours are {float(apart.mean()):.2g} apart on average, {most:.2g} at most.")
+
+
+def _all_maps(name: str, values: Tensor) -> Tensor:
+    """All maps of a tensor (…, H, W), one behind the other."""
+    if check_type(name, values, Tensor).dim() < 2 or not values.numel() or not values.isfinite().all():
+        raise ValueError(f"{name} of shape {tuple(values.shape)} must be maps (…, H, W) of finite numbers")
+    return values.detach().float().reshape(-1, *values.shape[-2:])
 
 
 def show_kernels(kernel: Tensor, dilations: Sequence[int] = (1,)) -> Picture:
@@ -107,35 +154,6 @@ def show_field(image: Photo, field: MeasuredField) -> Picture:
     return sheet.says(f"One output {words.seen(field.size, field.support.sum())}.")
 
 
-def show_growth(image: Photo, fields: Mapping[int, MeasuredField]) -> Picture:
-    """How the field of one output grows layer by layer: nested on the photo, and as a curve.
-
-    Parameters
-    ----------
-    image : photo
-        Brought to the size that the fields were measured at.
-    fields : mapping of int to MeasuredField
-        After how many layers which field, from few to many.
-
-    Raises
-    ------
-    ValueError
-        If there is no field.
-    """
-    fields = check_mapping("fields", fields, MeasuredField)
-    *_, last = fields
-    image = as_photo(image, fields[last].support.shape)
-    sheet = page.blank(page.beside_a_chart("photo", image.shape[-1] / image.shape[-2], "growth"))
-    draw.nested(sheet["photo"], image, list(fields.values()), f"fields after {min(fields)} to {last} layers")
-    sizes = [field.size[0] for field in fields.values()]
-    charts.growth(sheet["growth"], {f"after {last} layers": sizes}, len(sizes), [palette.KERNEL], [*fields])
-    each = ", ".join(f"{size} after {layers}" for layers, size in zip(fields, sizes, strict=True))
-    return sheet.says(
-        f"Receptive field, in pixels along one axis, by layers: {each}; neighbouring outputs of the last "
-        f"are {fields[last].stride[0]} apart."
-    )
-
-
 def show_cost(cost: Cost, *, layer: int | None = None) -> Picture:
     """Where a network's multiply-adds, weights and bytes go: by layer and by kind.
 
@@ -179,8 +197,8 @@ def show_cost(cost: Cost, *, layer: int | None = None) -> Picture:
     )
 
 
-def show_times(timings: Mapping[str, Timing]) -> Picture:
-    """Time against multiply-adds, and the speed reached against arithmetic intensity.
+def show_times(timings: Mapping[str, Timing], *, roofline: bool = True) -> Picture:
+    """Time against multiply-adds and, with the roofline, the speed reached against arithmetic intensity.
 
     Left: each module's share of the first one's time against its share of the first one's
     multiply-adds; on the diagonal, saving multiply-adds saves as much time. Right: the roofline
@@ -198,16 +216,16 @@ def show_times(timings: Mapping[str, Timing]) -> Picture:
             raise ValueError(
                 f"timings[{name!r}] has no multiply-adds: a logarithmic axis has no place for it"
             )
-    sheet = page.blank(page.panels(("shares", "roofline"), 4.5, 3.75, left=0.75, below=0.65))
+    panels = ("shares", "roofline") if roofline else ("shares",)
+    sheet = page.blank(page.panels(panels, 9 / len(panels), 3.75, left=0.75, below=0.65))
     first = next(iter(timings.values()))
     kinds = [name if name in KINDS else _leading(timing.cost) for name, timing in timings.items()]
     colours = [palette.of_kind(kind) for kind in kinds]
-    shares, speeds, each = {}, {}, []
+    shares, each = {}, []
     for name, timing in timings.items():
         label, share = f"{name}  {1000 * timing.median:.3g} ms", 100 * timing.cost.macs / first.cost.macs
         shares[label] = (share, 100 * timing.median / first.median)
-        speeds[name] = (timing.cost.intensity, timing.cost.macs / timing.median / 1e9)
-        each.append(f"{name} {share:.3g} % and {timing.cost.intensity:.2g}")
+        each.append(f"{name} {share:.3g} %" + roofline * f" and {timing.cost.intensity:.2g}")
     time = f"% of the time, {words.count(first.threads, 'thread')}"
     ax = charts.cloud(sheet["shares"], shares, colours, "% of the multiply-adds", time)
     for (x, _), timing, colour in zip(shares.values(), timings.values(), colours, strict=True):
@@ -215,18 +233,27 @@ def show_times(timings: Mapping[str, Timing]) -> Picture:
     ends = [min(ax.get_xlim()[0], ax.get_ylim()[0]), max(ax.get_xlim()[1], ax.get_ylim()[1])]
     ax.plot(ends, ends, "--", color=palette.MUTED, linewidth=1.5)
     ax.set_title("on the dashed line: as promised", fontsize=palette.TITLE)
+    if roofline:
+        _draw_roofline(sheet["roofline"], timings, colours)
+    return sheet.says(
+        f"Measured time beside counted multiply-adds, as shares of {next(iter(timings))!r} "
+        f"({first.cost.macs:,}). Share of the multiply-adds{roofline * ', and multiply-adds per byte'}: "
+        f"{'; '.join(each)}."
+    )
+
+
+def _draw_roofline(ax: Axes, timings: Mapping[str, Timing], colours: Sequence[str]) -> None:
+    """How fast each is for its multiply-adds per byte, under what two yardsticks reached."""
+    first = next(iter(timings.values()))
+    speeds = {n: (t.cost.intensity, t.cost.macs / t.median / 1e9) for n, t in timings.items()}
     ridge = first.peak / first.bandwidth / 2, first.peak / 1e9
     labels = "multiply-adds per byte moved", "billion multiply-adds a second"
-    ax = charts.cloud(sheet["roofline"], speeds, colours, *labels, in_view=[ridge])
+    charts.cloud(ax, speeds, colours, *labels, in_view=[ridge])
     places = np.geomspace(ax.get_xlim()[0], ax.get_xlim()[1], 100)
     roof = np.minimum(first.peak, first.bandwidth * places) / 1e9
     ax.plot(places, roof, color=palette.MUTED, linewidth=1.5)
     ax.fill_between(places, roof, ax.get_ylim()[1], color=palette.EMPTY)
     ax.set_title("roofline, from two yardsticks", fontsize=palette.TITLE)
-    return sheet.says(
-        f"Measured time beside counted multiply-adds, as shares of {next(iter(timings))!r} "
-        f"({first.cost.macs:,}). Share of the multiply-adds, and multiply-adds per byte: {'; '.join(each)}."
-    )
 
 
 def _leading(cost: Cost) -> str:

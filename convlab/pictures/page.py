@@ -9,8 +9,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from html import escape
+from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -82,10 +84,34 @@ class Picture:
             self.figure.stale = stale
         file = io.BytesIO()
         if file_format == "png":
-            image.quantize(256, dither=Image.Dither.NONE).save(file, "png", optimize=True)
+            _with_few_colours(image).save(file, "png", optimize=True)
         else:
             image.save(file, "jpeg", quality=92, subsampling=0)
         return file.getvalue()
+
+
+def _with_few_colours(image: Image.Image) -> Image.Image:
+    """The image in 256 colours: those of some area stay as they are, greys grey, photos share the rest."""
+    counted: list[Any] = sorted(image.getcolors(image.width * image.height) or [], reverse=True)
+    large = [colour for pixels, colour in counted if pixels >= 200]
+    own = [colour for colour in large if _is_colour(colour) or min(colour) > 240][:64]
+    greys = [(round(step * 255 / 63),) * 3 for step in range(64)]
+    photos = image.quantize(192 - len(own), dither=Image.Dither.NONE).convert("RGB")
+    few: list[Any] = photos.getcolors() or []
+    shared = [colour if _is_colour(colour) else (colour[1],) * 3 for _, colour in few]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([value for colour in [*own, *greys, *shared] for value in colour])
+    nearly = image.quantize(palette=palette, dither=Image.Dither.NONE)
+    places, packed = np.array(nearly), np.asarray(image, np.uint32) @ (65_536, 256, 1)
+    for place, (red, green, blue) in enumerate(own):
+        places[packed == red * 65_536 + green * 256 + blue] = place
+    exact = Image.fromarray(places)
+    exact.putpalette(nearly.getpalette() or [])
+    return exact
+
+
+def _is_colour(colour: tuple[int, int, int]) -> bool:
+    return max(colour) - min(colour) > 8
 
 
 @cache
