@@ -1,24 +1,46 @@
 """The pictures of lesson 00: one output pixel, one map, one size, and what one output sees."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import torch
 from matplotlib.patches import Rectangle
 from torch import Tensor
-from torch.nn.functional import conv2d, pad
+from torch.nn.functional import conv2d, max_pool2d, pad, relu
 
 from convlab.arithmetic import ConvSpec, per_axis, receptive_field
 from convlab.checks import Pair, check_mapping, check_one_of, check_sequence, check_whole
-from convlab.images import COLOURS, Photo, as_photo
-from convlab.kernels import name_of, named_kernel
-from convlab.measure.running import undisturbed
+from convlab.images import COLOURS, Photo, as_photo, photo
+from convlab.kernels import identity, laplacian, name_of, named_kernel
 from convlab.pictures import draw, page, palette, words
+from convlab.pictures.figures import show_beside
+
+# What a reader is asked to make of a photo, by nine numbers between −4 and 4.
+TARGETS = {
+    "shift": pad(torch.ones(1, 1), (1, 1, 0, 2)),  # each output takes the pixel above it
+    "edge": pad(torch.tensor([[-1.0, 0, 1]]), (0, 0, 1, 1)),
+    "sharpening": identity(3) - laplacian(3) / 2,
+}
 
 
 def _brightness(weights: Tensor) -> draw.Limits | None:
-    """Weights that add up to 1 keep brightness, so their map is a photo again."""
-    return (0, 1) if weights.sum() > 0.5 else None
+    """Weights that add up to 1, or more, make a photo again: it is drawn like one."""
+    return (0, 1) if weights.sum() > 0.95 else None
+
+
+def _with_room(image: Tensor, kernel_size: Sequence[int] = (3, 3)) -> Tensor:
+    """The photo, unless a kernel does not fit into it."""
+    if any(room < side for room, side in zip(image.shape[-2:], kernel_size, strict=True)):
+        sizes = words.size(image.shape[-2:]), words.size(kernel_size)
+        raise ValueError(f"image of {sizes[0]} pixels has no room for a {sizes[1]} kernel")
+    return image
+
+
+def _in_hundredths(image: Tensor) -> Tensor:
+    """A photo whose numbers are as they are written, so that what is written adds up."""
+    return image.mul(100).round() / 100
 
 
 def show_window(
@@ -29,7 +51,7 @@ def show_window(
     Parameters
     ----------
     image : photo
-        So small that its pixels can be told apart; taken in grey.
+        So small that its pixels can be told apart; taken in grey, rounded to two decimals.
     row, column : int
         Where the window's top left pixel should be, in the photo. With a stride above 1 the window
         stands at the last place before it.
@@ -41,14 +63,12 @@ def show_window(
     Raises
     ------
     ValueError
-        For what is no photo, an unknown kernel, or a place where the window would not fit.
+        For what is no photo or too small a one, an unknown kernel, or a place where the window would not fit.
     """
-    image = as_photo(image, channels=1)
+    image = _in_hundredths(_with_room(as_photo(image, channels=1)))
     stride = check_whole("stride", stride, 1)
     spec = ConvSpec(1, 1, 3, stride=stride, bias=False)
     size = per_axis(int, image.shape[-2:])
-    if min(size) < 3:
-        raise ValueError(f"image of {words.size(size)} pixels has no room for a 3×3 kernel")
     count = spec.output_size(size)
     place = check_whole("row", row, 0, size[0] - 3), check_whole("column", column, 0, size[1] - 3)
     at = per_axis(lambda n, most: min(n // stride, most - 1), place, count)
@@ -70,7 +90,7 @@ def show_window(
     draw.pixel_grid(shown, *count, *first)
     y, x = first[0] + at[0], first[1] + at[1]
     right, bottom = first[1] + count[1] - 0.5, first[0] + count[0] - 0.5
-    still = {"facecolor": palette.EMPTY, "edgecolor": "none", "zorder": 2}
+    still = {"facecolor": "white", "edgecolor": palette.MUTED, "hatch": "////", "linewidth": 0, "zorder": 2}
     shown.add_patch(Rectangle((x + 0.5, y - 0.5), right - x - 0.5, 1, **still))
     shown.add_patch(Rectangle((first[1] - 0.5, y + 0.5), count[1], bottom - y - 0.5, **still))
     draw.outline(shown, y, x, (1, 1), palette.OUTPUT)
@@ -128,9 +148,9 @@ def show_gallery(image: Photo, kernels: Sequence[str]) -> page.Picture:
     Raises
     ------
     ValueError
-        For what is no photo, no kernel, or an unknown one.
+        For what is no photo or too small a one, no kernel, or an unknown one.
     """
-    image = as_photo(image, channels=1)
+    image = _with_room(as_photo(image, channels=1))
     kernels = check_sequence("kernels", kernels)
     weights = {name: named_kernel(name, name="kernels") for name in kernels}
     side = min(10.5 / len(kernels) - 0.25, 2.6)
@@ -139,13 +159,37 @@ def show_gallery(image: Photo, kernels: Sequence[str]) -> page.Picture:
     sheet = page.blank(page.down(page.panels(kernels, side, side), maps, gap=0.25))
     for name, taps in weights.items():
         draw.kernel(sheet[name], taps, title=name)
-        output = conv2d(image, taps[None, None], padding="same")
+        output = conv2d(image, taps[None, None])
         draw.feature_map(sheet[f"{name} map"], output, " ", limits=_brightness(taps))
     sums = ", ".join(f"{name} {round(float(taps.sum()))}" for name, taps in weights.items())
     return sheet.says(
         f"{len(kernels)} kernels of 3×3, and under each its map of a photo of "
         f"{words.size(image.shape[-2:])}. Their weights add up to: {sums}."
     )
+
+
+def show_target(image: Photo, *, target: str = "shift", kernel: str | Tensor = "identity") -> page.Picture:
+    """A map that is to be made of a photo, what a kernel makes of it, and how far they are apart.
+
+    Parameters
+    ----------
+    image : photo
+        Taken in grey.
+    target : str
+        "shift", "edge" or "sharpening".
+    kernel : str or Tensor, (3, 3)
+        One of ``convlab.kernels.KERNELS``, or numbers of one's own.
+
+    Raises
+    ------
+    ValueError
+        For what is no photo or too small a one, or an unknown target or kernel.
+    """
+    image = _with_room(as_photo(image, channels=1))
+    wanted = TARGETS[check_one_of("target", target, TARGETS)]
+    made, came = (conv2d(image, each[None, None]) for each in (wanted, named_kernel(kernel)))
+    picture = show_beside(made, came, _brightness(wanted))
+    return replace(picture, alt=f"{target}, by {name_of(kernel)}: {picture.alt}")
 
 
 def show_channel_sum(
@@ -156,7 +200,7 @@ def show_channel_sum(
     Parameters
     ----------
     image : photo
-        Taken in colour.
+        Taken in colour, rounded to two decimals.
     filters : mapping
         For one to four filters the name and the weights (3, k, k): one slice for each channel.
     filter : str, optional
@@ -167,20 +211,19 @@ def show_channel_sum(
     Raises
     ------
     ValueError
-        For what is no photo, no filter or more than four, filters of several sizes, or an unknown name.
+        For what is no photo or too small a one, no filter or more than four, filters of several sizes, or
+        an unknown name.
     """
     filters = _check_filters(filters)
     filter = check_one_of("filter", next(iter(filters)) if filter is None else filter, filters)
-    image = as_photo(image, channels=3)
+    image = _in_hundredths(_with_room(as_photo(image, channels=3), filters[filter].shape[1:]))
     if check_one_of("without", without, ("nothing", *COLOURS)) != "nothing":
-        image = image.clone()
         image[:, COLOURS.index(without)] = 0
     weights = filters[filter]
     slices = torch.stack(list(filters.values()), dim=1)  # (3, filters, k, k)
-    with undisturbed():  # by torch's note on even kernels
-        each = conv2d(image, slices.flatten(0, 1)[:, None], padding="same", groups=3).unflatten(1, (3, -1))[0]
+    each = conv2d(image, slices.flatten(0, 1)[:, None], groups=3).unflatten(1, (3, -1))[0]
     maps, parts = each.sum(0), each[:, list(filters).index(filter)]
-    at = per_axis(lambda length: length // 2, image.shape[-2:])  # the pixel whose numbers are given
+    at = per_axis(lambda length: length // 2, maps.shape[-2:])  # the pixel whose numbers are given
     values = [words.number(float(part)) for part in parts[:, at[0], at[1]]]
     total = words.number(float(parts[:, at[0], at[1]].sum()))
 
@@ -224,8 +267,9 @@ def _draw_parts(
         draw.kernel(taps, weights[number], title="its weights", limits=draw.symmetric(weights))
         part = sheet[f"{colour} part"]
         title = f"its part: {values[number]}"
-        draw.feature_map(part, parts[number], title, limits=draw.symmetric(parts, 0.99), colour=palette.INK)
-        draw.outline(plane, at[0] - size[0] // 2, at[1] - size[1] // 2, size, palette.KERNEL)
+        limits = draw.grey_limits(parts.numpy())
+        draw.feature_map(part, parts[number], title, limits=limits, colour=palette.INK)
+        draw.outline(plane, *at, size, palette.KERNEL)
         draw.outline(part, *at, (1, 1), palette.OUTPUT)
         page.sign(plane, "∗", 0.45)
         page.sign(taps, "=", 0.45)
@@ -273,7 +317,8 @@ def show_steps(image: Photo, *, kernel_size: int = 3, stride: int = 1, padding: 
 
     draw.windows(sheet["windows"], padded[0, 0, high // 2], [s * n for n in range(columns)], k)
     sheet["windows"].set(xlim=across, ylim=(room, 0))
-    grid = draw.feature_map(sheet["output"], output, within=(room, room))
+    title = f"output {words.size((rows, columns))}, a mean"
+    grid = draw.feature_map(sheet["output"], output, title, within=(room, room))
     corner = (room - rows) / 2, (room - columns) / 2
     draw.pixel_grid(grid, rows, columns, *corner)
     draw.outline(grid, *corner, (1, 1), palette.OUTPUT)
@@ -286,7 +331,7 @@ def show_steps(image: Photo, *, kernel_size: int = 3, stride: int = 1, padding: 
     )
 
 
-def show_reach(image: Photo, *, depth: int = 3, kernel_size: int = 3) -> page.Picture:
+def show_reach(image: Photo, *, depth: int = 1, kernel_size: int = 3) -> page.Picture:
     """What one output of a stack of ordinary layers sees, layer by layer.
 
     Parameters
@@ -324,8 +369,8 @@ def show_reach(image: Photo, *, depth: int = 3, kernel_size: int = 3) -> page.Pi
     sheet.touch("photo", x="depth", origin=middle, step=(step, step))
     return sheet.says(
         f"{words.count(depth, 'layer')} of {kernel_size}×{kernel_size}: one output sees "
-        f"{' → '.join(map(words.size, sizes))} pixels. That takes {depth * kernel_size**2} weights for each "
-        f"pair of channels; a single kernel of {words.size(sizes[-1])} has {seen**2}."
+        f"{' → '.join(map(words.size, sizes))} pixels. That takes {depth * kernel_size**2} weights for "
+        f"1 channel in and 1 out; a single kernel of {words.size(sizes[-1])} has {seen**2}."
     )
 
 
@@ -357,16 +402,72 @@ def answer_letter(letter: Sequence[Sequence[int]]) -> dict[str, Any]:
     return {"answer": next((name for name, shape in shapes.items() if response.equal(shape)), "blot")}
 
 
-def answer_first_layer(size: int, kernel_size: int, stride: int, padding: int) -> dict[str, Any]:
-    """The width of an output, and the steps that the window takes to get there."""
-    wide = ConvSpec(1, 1, kernel_size, stride=stride, padding=padding).output_size(size)[1]
-    unpadded = ConvSpec(1, 1, kernel_size, stride=stride).output_size(size)[1]
-    unstrided = ConvSpec(1, 1, kernel_size, padding=padding).output_size(size)[1]
-    wrong = {"steps": wide - 1, "unpadded": unpadded, "unstrided": unstrided}
-    return wrong | {"answer": wide, "zeros": 2 * padding, "room": size + 2 * padding - kernel_size}
+def answer_pooled(square: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """What ReLU and then max pooling make of a square of numbers."""
+    values = torch.tensor(square)
+    shown = {"numbers": ", ".join(map(words.short, values.flatten().tolist())), "size": len(square)}
+    wrong = {"loudest": int(values.abs().max()), "sum": int(relu(values).sum()), "least": "0"}
+    return shown | wrong | {"answer": int(max_pool2d(relu(values.float())[None, None], len(square)))}
 
 
-def answer_three_layers(depth: int, kernel_size: int) -> dict[str, Any]:
-    """The pixels across that one output of a stack sees."""
-    seen = receptive_field([ConvSpec(1, 1, kernel_size)] * depth)[-1].size[0]
-    return {"answer": seen, "grown": seen - 1, "apart": depth * kernel_size}
+def answer_corner(kernel_size: int) -> dict[str, Any]:
+    """Of the pixels under a kernel in the corner, how many lie in the photo."""
+    taps = kernel_size**2
+    inside = conv2d(torch.ones(1, 1, 9, 9), torch.ones(1, 1, kernel_size, kernel_size), padding="same")[0, 0]
+    corner, edge = (int(inside[place]) for place in ((0, 0), (0, 4)))
+    wrong = {"edge": f"{edge}/{taps}", "lost": f"{taps - corner}/{taps}", "full": "1"}
+    return wrong | {"answer": f"{corner}/{taps}"}
+
+
+def answer_keep_size(kernel_size: int) -> dict[str, Any]:
+    """The padding on each side with which a map is as large as what it is made of."""
+    sizes = {p: ConvSpec(1, 1, kernel_size, padding=p).output_size(32)[0] for p in range(kernel_size)}
+    return {"answer": next(p for p, size in sizes.items() if size == 32), "both": kernel_size - 1}
+
+
+def answer_bigger_photo(times: int) -> dict[str, Any]:
+    """What becomes of weights and multiply-adds when a photo grows."""
+    layer = ConvSpec(3, 8, 3, padding=1)
+    area = layer.macs(16 * times) // layer.macs(16)
+    pairs = {"answer": (1, area), "line": (1, times), "both": (area, area), "neither": (1, 1)}
+    return {name: f"weights ×{w}, multiply-adds ×{m}" for name, (w, m) in pairs.items()}
+
+
+def answer_far(kernel_size: int, seen: int) -> dict[str, Any]:
+    """How many layers it takes to see so many pixels across."""
+    layer = ConvSpec(1, 1, kernel_size)
+    depth = next(n for n in count(1) if receptive_field([layer] * n)[-1].size[0] >= seen)
+    wrong = {"apart": seen // kernel_size, "one_side": (seen - 1), "first": depth + 1}
+    return wrong | {"answer": depth}
+
+
+# What a reader writes in this lesson, beside what torch makes.
+
+
+def task_loop(
+    answer: Callable, channels: int, filters: int, kernel_size: int, stride: int, size: Pair
+) -> tuple[Any, Any]:
+    """A whole convolution, of a piece of a photo."""
+    image = photo("coffee", (24, 36))[0, :channels, -size[0] :, -size[1] :]
+    weight = torch.randn(filters, channels, kernel_size, kernel_size)
+    return conv2d(image[None], weight, stride=stride)[0], answer(image.clone(), weight.clone(), stride)
+
+
+def task_cost(answer: Callable, only_weights: bool = False, **given: int) -> tuple[Any, Any]:
+    """Weights and multiply-adds of a layer on a square photo; of a pair perhaps the weights alone."""
+    found = answer(*given.values())  # by position: a reader may give the arguments other names
+    size = given.pop("size")
+    layer = ConvSpec(**given, bias=False).module()
+    weights, output = layer.weight.numel(), layer(torch.zeros(1, given["in_channels"], size, size))
+    target = weights, weights * output[0, 0].numel()
+    pair = isinstance(found, (list, tuple)) and len(found) == 2
+    return (target[0], found[0]) if only_weights and pair else (target, found)
+
+
+def task_shift(answer: Callable, rows: int, columns: int) -> tuple[Any, Any]:
+    """A photo moved by a kernel of 5×5."""
+    image = photo("cat", (40, 48), channels=1)
+    weights = torch.as_tensor(answer(rows, columns), dtype=torch.float32)
+    high, wide = image.shape[-2:]
+    moved = pad(image, (2,) * 4)[..., 2 - rows :, 2 - columns :][..., :high, :wide]
+    return moved, conv2d(image, weights[None, None], padding=2)
