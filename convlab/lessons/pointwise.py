@@ -1,74 +1,49 @@
 """The pictures of lesson 01: channels mixed at one pixel, what stacking adds, and what a bottleneck saves."""
 
-from collections.abc import Mapping, Sequence
-from math import sqrt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from math import floor, sqrt
 from typing import Any
 
 import torch
 from matplotlib.axes import Axes
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 from convlab.arithmetic import ConvSpec
 from convlab.checks import check_one_of, check_pair, check_whole
-from convlab.images import COLOURS, Photo, as_photo
+from convlab.images import COLOURS, Photo, as_photo, photo
 from convlab.kernels import COLOUR_KERNELS
 from convlab.measure.costs import cost as cost_of
 from convlab.measure.reach import measure_receptive_field
 from convlab.networks import resnet50
 from convlab.pictures import charts, draw, page, palette, words
+from convlab.pictures.figures import show_beside
 
 RGB = ("R", "G", "B")
 
-# What each mix makes of red, green and blue, one name for each output channel.
-MIXES = {
-    "luma": ("luma",),
-    "sepia": RGB,
-    "red minus green": ("R − G",),
-    "opponent colours": ("luma", "R − G", "Y − B"),
-    "principal components": ("PC 1", "PC 2", "PC 3"),
+# 1×1 kernels that people know: for each channel that comes out, the weights of red, green and blue.
+# Sepia at 100 %: W3C, Filter Effects Module Level 1.
+_SEPIA = ((0.393, 0.769, 0.189), (0.349, 0.686, 0.168), (0.272, 0.534, 0.131))
+_YELLOW_BLUE = tuple(-weight for weight in COLOUR_KERNELS["blue − yellow"])
+MIXES: dict[str, dict[str, tuple[float, ...]]] = {
+    "luma": {"luma": COLOUR_KERNELS["luma"]},
+    "sepia": dict(zip(RGB, _SEPIA, strict=True)),
+    "opponent colours": {
+        "luma": COLOUR_KERNELS["luma"],
+        "R − G": COLOUR_KERNELS["red − green"],
+        "Y − B": _YELLOW_BLUE,
+    },
 }
 
-# W3C, Filter Effects Module Level 1: sepia at 100 %.
-_SEPIA = ((0.393, 0.769, 0.189), (0.349, 0.686, 0.168), (0.272, 0.534, 0.131))
-
-
-def _principal_components(image: Tensor) -> Tensor:
-    """Directions in which the photo's colours spread most, most first; each with red positive."""
-    colours = image[0].flatten(1).double()
-    _, directions = torch.linalg.eigh(torch.cov(colours))  # columns, least first
-    rows = directions.T.flip(0)
-    return torch.where(rows[:, :1] < 0, -rows, rows).float()
-
-
-def mix_matrix(name: str, image: Photo) -> Tensor:
-    """The named mix of red, green and blue as a matrix of shape (out_channels, 3).
-
-    Parameters
-    ----------
-    name : str
-        One of ``MIXES``, which also names the output channels. Luma: ITU-R BT.601. Sepia: W3C,
-        Filter Effects Module. Opponent colours: Hurvich and Jameson, 1957. Principal components:
-        eigenvectors of the covariance of the photo's own colours.
-    image : photo
-        Only the principal components depend on it.
-
-    Raises
-    ------
-    ValueError
-        For an unknown name, or what is no photo.
-    """
-    image = as_photo(image, channels=3)
-    if check_one_of("name", name, MIXES) == "principal components":
-        return _principal_components(image)
-    luma, red_green, blue_yellow, _ = torch.tensor(list(COLOUR_KERNELS.values())).split(1)
-    rows = {
-        "luma": luma,
-        "sepia": torch.tensor(_SEPIA),
-        "red minus green": red_green,
-        "opponent colours": torch.cat([luma, red_green, -blue_yellow]),
-    }
-    return rows[name]
+# What a reader starts from, and is to find, in numbers that the hand can reach.
+MATRICES = {"as it is": torch.eye(3), "nothing": torch.zeros(3, 3)}
+TARGETS = {
+    "red and blue swapped": torch.eye(3).flip(0),
+    "grey from ¼, ½, ¼": torch.tensor([[0.25, 0.5, 0.25]]).expand(3, 3),
+    "a brown, not sepia": torch.tensor([[0.5, 0.5, 0.25], [0.25, 0.5, 0.25], [0.25, 0.25, 0.25]]),
+    "stronger colours": 1.75 * torch.eye(3) - 0.25,
+}
 
 
 def show_mix(image: Photo, *, mix: str = "opponent colours") -> page.Picture:
@@ -87,9 +62,9 @@ def show_mix(image: Photo, *, mix: str = "opponent colours") -> page.Picture:
         For what is no photo, or an unknown mix.
     """
     image = as_photo(image, channels=3)
-    weights = mix_matrix(check_one_of("mix", mix, MIXES), image)
-    outputs = conv2d(image, weights[:, :, None, None])
-    names = MIXES[mix]
+    names, rows = zip(*MIXES[check_one_of("mix", mix, MIXES)].items(), strict=True)
+    weights = torch.tensor(rows)
+    outputs = _mixed(image, weights)
     size = words.size(image.shape[-2:])
     alone = names == RGB or len(names) == 1  # one large picture comes out
     made = ("output",) if alone else tuple(f"out {name}" for name in names)
@@ -114,18 +89,54 @@ def show_mix(image: Photo, *, mix: str = "opponent colours") -> page.Picture:
     for colour, values in zip(() if alone else COLOURS, image[0], strict=False):
         draw.feature_map(sheet[colour], values, colour, colour=palette.INPUT)
     each = zip(names, outputs[0], strict=True)
-    spread = ", ".join(f"{name} {words.number(values.std().item())}" for name, values in each)
+    spans = ", ".join(
+        f"{n} {words.number(v.min().item())} to {words.number(v.max().item())}" for n, v in each
+    )
     return sheet.says(
         f"{mix.capitalize()}: a 1×1 kernel of {len(names)}×3 = {weights.numel()} weights makes "
-        f"{words.count(len(names), 'channel')} of 3, and {size} stays {size}. "
-        f"Standard deviation of what comes out: {spread}."
+        f"{words.count(len(names), 'channel')} of 3, and {size} stays {size}. What comes out: {spans}."
     )
 
 
-def show_weighted_sum(
-    image: Photo, *, red_percent: int = 100, green_percent: int = -100, blue_percent: int = 0
+def _mixed(image: Tensor, matrix: Tensor) -> Tensor:
+    """The photo behind the 1×1 convolution with this matrix."""
+    return conv2d(image, matrix[:, :, None, None].float())
+
+
+def show_colour_target(
+    image: Photo, *, target: str = "red and blue swapped", matrix: str | Tensor = "as it is"
 ) -> page.Picture:
-    """Red, green and blue of a photo, each times its weight, and their sum: one 1×1 filter.
+    """A photo behind a colour matrix that is to be found, beside it behind one's own, and how far apart.
+
+    Parameters
+    ----------
+    image : photo
+        Taken in colour.
+    target : str
+        One of ``TARGETS``.
+    matrix : str or Tensor (3, 3)
+        One of ``MATRICES``, or numbers of one's own: a row for each channel that comes out.
+
+    Raises
+    ------
+    ValueError
+        For what is no photo, no target or no such matrix.
+    """
+    image = as_photo(image, channels=3)
+    wanted = TARGETS[check_one_of("target", target, TARGETS)]
+    if not isinstance(matrix, Tensor):
+        matrix = MATRICES[check_one_of("matrix", matrix, MATRICES)]
+    if matrix.shape != (3, 3) or not matrix.isfinite().all():
+        raise ValueError(f"matrix of shape {tuple(matrix.shape)} must be 3×3 finite numbers")
+    made, came = (_mixed(image, each).clamp(0, 1) for each in (wanted, matrix))
+    beside = show_beside(made, came)
+    return replace(beside, alt=f"To make: {target}. {beside.alt}")
+
+
+def show_weighted_sum(
+    image: Photo, *, red_percent: int = 100, green_percent: int = 0, blue_percent: int = 0
+) -> page.Picture:
+    """A photo, its red, green and blue, each times its weight, and their sum: one 1×1 filter.
 
     Parameters
     ----------
@@ -142,18 +153,27 @@ def show_weighted_sum(
     given = {"red_percent": red_percent, "green_percent": green_percent, "blue_percent": blue_percent}
     weights = [check_whole(name, percent, -1000, 1000) / 100 for name, percent in given.items()]
     image = as_photo(image, channels=3)
-    output = conv2d(image, torch.tensor(weights)[None, :, None, None])
-    sheet = page.blank(page.panels((*COLOURS, "output"), 2.4, 2.4, gap=0.36))
+    parts = image[0] * torch.tensor(weights)[:, None, None]
+    output = parts.sum(0)
+    # One scale for all four: the weights say how far the sum can go.
+    white = max(1, sum(w for w in weights if w > 0), -sum(w for w in weights if w < 0))
+    black = -white if min(weights) < 0 else 0
+    scale = f"black {words.short(black)}, {'mid-grey 0, ' * (black < 0)}white {words.short(white)}"
+    sheet = page.blank(page.panels(("photo", *COLOURS, "output"), 1.87, 1.87, gap=0.36, below=0.3))
+    draw.photo(sheet["photo"], image)
     terms = [f"{words.short(weight)} × {name}" for weight, name in zip(weights, COLOURS, strict=True)]
-    for colour, values, term, sign in zip(COLOURS, image[0], terms, "++=", strict=True):
-        draw.feature_map(sheet[colour], values, term, colour=palette.INPUT)
+    for colour, values, term, sign in zip(COLOURS, parts, terms, "++=", strict=True):
+        draw.feature_map(sheet[colour], values, term, limits=(black, white), colour=palette.INPUT)
         page.sign(sheet[colour], sign, 0.36)
         height = values.shape[0]  # its weight is −1 at the foot and 1 at the top
         sheet.touch(colour, y=f"{colour}_percent", origin=(height / 2, 0), step=(-height / 220, 0))
-    draw.feature_map(sheet["output"], output, "output")
+    draw.feature_map(sheet["output"], output, "output", limits=(black, white))
+    below = {"ha": "center", "va": "top", "transform": sheet["green"].transAxes}
+    page.write(sheet["green"], 0.5, -0.05, f"in all four maps: {scale}", **below)
     low, mean, high = (words.number(value.item()) for value in (output.min(), output.mean(), output.max()))
     return sheet.says(
-        f"The sum of {', '.join(terms)}: the output lies between {low} and {high}, with mean {mean}."
+        f"The sum of {', '.join(terms)}: the output lies between {low} and {high}, with mean {mean}. "
+        f"Drawn with {scale}."
     )
 
 
@@ -245,7 +265,7 @@ def bottleneck(channels: int, middle: int, kernel_size: int) -> tuple[ConvSpec, 
 
 
 def break_even(channels: int, kernel_size: int) -> float:
-    """The middle width at which a bottleneck costs what the direct convolution costs.
+    """The channels in the middle with which a bottleneck costs what the direct convolution costs.
 
     The positive root of k² m² + 2 C m = k² C², for C channels and a k×k kernel.
     """
@@ -321,7 +341,7 @@ def _draw_two_bars(ax: Axes, rows: Mapping[str, tuple[Sequence[ConvSpec], int]],
 
 
 def _draw_break_even(ax: Axes, middle: int, kernel_size: int, channels: int) -> None:
-    """Weights of a bottleneck, in per cent of the direct convolution's, against its middle width."""
+    """Weights of a bottleneck, in % of the direct convolution's, against the channels in its middle."""
     area = kernel_size**2
 
     def share(m: float) -> float:
@@ -343,6 +363,43 @@ def _draw_break_even(ax: Axes, middle: int, kernel_size: int, channels: int) -> 
     ax.set(xlim=(0, 1.04 * max(channels, middle)), ylim=(0, top))
     quarters = [channels * step // 4 for step in range(5)]
     charts.box(ax, quarters, (0, 50, 100), "channels in the middle", pad=4)
+
+
+def task_colour_matrix(answer: Callable[[float], Tensor], amount: float) -> tuple[Tensor, Any]:
+    """A photo whose colours are this much stronger, and the same by the kernel that `answer` makes."""
+    image, kernel = photo("coffee", (80, 120)), answer(amount)
+    if getattr(kernel, "shape", None) != (3, 3, 1, 1):
+        return torch.zeros(3, 3, 1, 1), kernel
+    grey = _mixed(image, torch.tensor([COLOUR_KERNELS["luma"]]))
+    return grey + amount * (image - grey), conv2d(image, kernel.float())
+
+
+def task_bottleneck(
+    answer: Callable[[int, int], nn.Module], channels: int, middle: int, of: str
+) -> tuple[Any, Any]:
+    """What a bottleneck is made of ("kernels", "weights", "biases"), the "shape" or the "maps" it makes."""
+    module, shape = answer(channels, middle), (1, channels, 20, 28)
+    layers = [each for each in module.modules() if isinstance(each, nn.Conv2d)]
+    if of == "shape":
+        return shape, tuple(module(torch.zeros(shape)).shape)
+    if of == "maps":  # of the reader's own weights, and without what is not linear
+        maps, (down, inside, up) = torch.rand(shape), (each.weight.detach() for each in layers)
+        return conv2d(conv2d(conv2d(maps, down), inside, padding=1), up), nn.Sequential(*layers)(maps)
+    weights = sum(spec.num_weights for spec in bottleneck(channels, middle, 3))
+    targets = {"kernels": [(1, 1), (3, 3), (1, 1)], "weights": weights, "biases": 0}
+    sizes = {dim: sum(p.numel() for p in module.parameters() if p.dim() == dim) for dim in (1, 4)}
+    found = {"kernels": [each.kernel_size for each in layers], "weights": sizes[4], "biases": sizes[1]}
+    return targets[of], found[of]
+
+
+def task_pointwise(
+    answer: Callable[[Tensor, Tensor], Tensor], size: tuple[int, int], rows: int, channels: int = 3
+) -> tuple[Tensor, Any]:
+    """A photo, or two on top of each other, behind a 1×1 convolution with random weights."""
+    photos = [photo(name, check_pair("size", size, 1)) for name in ("coffee", "cat")]
+    image = torch.cat(photos, dim=1)[:, :channels]
+    weight = torch.rand(rows, channels) / channels
+    return _mixed(image, weight), answer(image.clone(), weight.clone())
 
 
 def answer_one_filter(channels: int) -> dict[str, Any]:
@@ -383,12 +440,55 @@ def answer_bottleneck(channels: int, middle: int, kernel_size: int) -> dict[str,
 
 
 def answer_share(size: int) -> dict[str, Any]:
-    """The part of ResNet-50's multiply-adds that is pointwise, in per cent."""
+    """The part of ResNet-50's multiply-adds that is pointwise, in per cent, and that of its bottleneck."""
     with torch.device("meta"):  # shapes without memory
-        network = resnet50()
-    whole, middle = cost_of(network, (3, size, size)), network.get_submodule("features.2.body.1.0")
-    pointwise, area = whole.kinds["pointwise"], next(middle.parameters())[0, 0].numel()
-    counted = sum(len(kind.layers) for kind in whole.kinds.values())
-    layers, share = (100 * part for part in (len(pointwise.layers) / counted, pointwise.macs / whole.macs))
-    wrong = {"ninth": 100 / area, "alike": 100 * 2 / (2 + area), "layers": layers}
-    return wrong | {"answer": share, "whole": whole, "middle": middle}
+        whole = cost_of(resnet50(), (3, size, size))
+    down, middle, up = bottleneck(256, 64, 3)
+    ends, area, pointwise = down.num_weights + up.num_weights, 3**2, whole.kinds["pointwise"]
+    layers = len(pointwise.layers) / sum(len(kind.layers) for kind in whole.kinds.values())
+    wrong = {"ninth": 100 / area, "alike": 100 * 2 / (2 + area), "layers": 100 * layers}
+    shown = {"middle": middle, "ends": ends, "all": ends + middle.num_weights}
+    return shown | wrong | {"answer": 100 * pointwise.macs / whole.macs}
+
+
+def answer_even(channels: int, kernel_size: int) -> dict[str, Any]:
+    """The most channels in the middle with which a bottleneck is cheaper than the direct convolution."""
+    even, area = break_even(channels, kernel_size), kernel_size**2
+    once = channels * (sqrt(1 + 4 * area**2) - 1) / (2 * area)  # with one of the two 1×1 forgotten
+    wrong = {"above": floor(even) + 1, "once": floor(once), "quarter": channels // 4, "even": even}
+    return wrong | {"answer": floor(even)}
+
+
+def answer_sepia_colours() -> dict[str, Any]:
+    """What the matrix of sepia leaves of the colours: where one strength is nearly all, one colour."""
+    first, second, _ = torch.linalg.svdvals(torch.tensor(_SEPIA))
+    return {"answer": "one" if second < 0.01 * first else "many", "rows": len(_SEPIA)}
+
+
+def answer_grey_pixel(weights: Sequence[float], brightness: float) -> dict[str, Any]:
+    """What comes out of a pixel in which all channels are alike, so bright each."""
+    total, sizes = sum(weights), sum(map(abs, weights))
+    wrong = {"unsigned": sizes * brightness, "negative": -min(weights) * brightness}
+    return wrong | {"answer": total * brightness, "shown": ", ".join(map(words.short, weights))}
+
+
+def answer_bent(red: float, green: float) -> dict[str, Any]:
+    """Red minus green at one pixel, with a ReLU behind it."""
+    mixed = red - green
+    return {"answer": max(mixed, 0.0), "before": -mixed, "added": red + green}
+
+
+def answer_skipped(size: int, stride: int) -> dict[str, Any]:
+    """How many pixels of a square map a 1×1 with this stride looks at."""
+    across = ConvSpec(1, 1, 1, stride=stride).output_size(size)[0]
+    pixels = size**2
+    wrong = {"pixels": pixels, "across": across, "half": pixels // stride}
+    return wrong | {"answer": across**2, "usual": 3, "padding": 1}
+
+
+def answer_narrow(channels: int, middle: int, kernel_size: int) -> dict[str, Any]:
+    """The weights of a bottleneck, and of parts of it."""
+    down, inside, up = (layer.num_weights for layer in bottleneck(channels, middle, kernel_size))
+    direct = ConvSpec(channels, channels, kernel_size).num_weights
+    parts = {"down": down, "inside": inside, "up": up, "without_up": down + inside, "ends": down + up}
+    return parts | {"answer": down + inside + up, "direct": direct, "area": kernel_size**2}
