@@ -1,18 +1,17 @@
 """The pictures of lesson 02: kernels with gaps, stacks of them, and what one output then sees."""
 
-from collections.abc import Sequence
-from itertools import accumulate
-from operator import mul
+from collections.abc import Callable, Sequence
+from math import gcd
 from typing import Any
 
-from torch import Tensor, nn
-from torch.nn.functional import conv2d
+from torch import Tensor, as_tensor, nn, ones, randn
+from torch.nn.functional import conv2d, conv_transpose1d, conv_transpose2d
 
-from convlab.arithmetic import ConvSpec, hdc_distances, per_axis, receptive_field
+from convlab.arithmetic import ConvSpec, per_axis, receptive_field, tap_offsets
 from convlab.checks import check_whole, check_wholes
-from convlab.images import Photo, as_photo
+from convlab.images import Photo, as_photo, photo
 from convlab.kernels import name_of, named_kernel
-from convlab.measure.reach import MeasuredField, measure_receptive_field
+from convlab.measure.reach import measure_receptive_field
 from convlab.pictures import charts, draw, page, palette, words
 
 
@@ -94,9 +93,7 @@ def _averaging(specs: Sequence[ConvSpec]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def show_rates(
-    image: Photo, *, rates: Sequence[int] = (1, 2, 5), kernel_size: int = 3, judge: bool = True
-) -> page.Picture:
+def show_rates(image: Photo, *, rates: Sequence[int] = (1, 2, 5), kernel_size: int = 3) -> page.Picture:
     """A stack of dilated layers: its paths, the pixels that one output sees, and how often.
 
     Parameters
@@ -106,9 +103,6 @@ def show_rates(
         The dilation of each layer.
     kernel_size : int
         Of every layer.
-    judge : bool
-        Whether the sentence holds the rule of hybrid dilated convolution (Wang et al., 2018)
-        against what was measured.
 
     Raises
     ------
@@ -125,23 +119,11 @@ def show_rates(
     sheet = page.blank(page.side_by_side({"paths": 1.15, "support": 1, "heat": 1}))
     draw.paths(sheet["paths"], rates, kernel_size)
     draw.support(sheet["support"], image, field)
-    draw.heat(sheet["heat"], field, "paths to each pixel")
+    draw.heat(sheet["heat"], field, "paths to each pixel", half=False)
     what = words.seen(field.size, field.support.sum())
-    sentence = f"Rates {tuple(rates)}, {kernel_size}×{kernel_size}: one output {what}."
-    return sheet.says(f"{sentence} {_verdict(field, rates, kernel_size)}" if judge else sentence)
-
-
-def _verdict(field: MeasuredField, rates: Sequence[int], kernel_size: int) -> str:
-    distances = hdc_distances(rates)
-    dense = field.coverage == 1
-    seen = "no holes" if dense else f"holes, touched rows up to {field.largest_gap[0]} apart"
-    if len(rates) == 1:
-        return f"Measured: {seen}."
-    passes = distances[1] <= kernel_size
-    rule = f"M₂ = {distances[1]} {'≤' if passes else '>'} {kernel_size}, so the paper's rule "
-    rule += "promises no holes" if passes else "warns of holes"
-    verdict = "They agree." if passes == dense else "Rule and measurement disagree."
-    return f"{rule} (M₁ = {distances[0]}). Measured: {seen}. {verdict}"
+    gap = field.largest_gap[0]
+    seen_all = "no holes" if gap == 1 else f"holes, touched rows up to {gap} apart"
+    return sheet.says(f"Rates {tuple(rates)}, {kernel_size}×{kernel_size}: one output {what}: {seen_all}.")
 
 
 DEPTHS = 8
@@ -198,18 +180,51 @@ def answer_span(kernel_size: int, dilation: int) -> dict[str, Any]:
     return wrong | {"answer": span, "gaps": kernel_size - 1, "skipped": dilation - 1}
 
 
-def answer_small_input(size: int, kernel_size: int, dilation: int) -> dict[str, Any]:
-    """The side of the output, without padding."""
-    spec = ConvSpec(1, 1, kernel_size, dilation=dilation)
-    wide, undilated = (each.output_size(size)[0] for each in (spec, ConvSpec(1, 1, kernel_size)))
-    span = spec.effective_kernel_size[0]
-    return {"answer": wide, "span": span, "undilated": undilated, "steps": wide - 1}
+def answer_strides_taken_out(stride: int, strides: int) -> dict[str, Any]:
+    """How much dearer a later layer gets."""
+    before, after = (ConvSpec(1, 1, 3, padding="same").macs(64 * by) for by in (1, stride**strides))
+    one = stride**2
+    return {"answer": after // before, "one": one, "added": one * strides}
 
 
-def answer_largest_distance(kernel_size: int, rates: Sequence[int]) -> dict[str, Any]:
-    """M₂ of hybrid dilated convolution, and the largest that its rule allows."""
-    distances = hdc_distances(rates)
-    return {"answer": distances[1], "distances": distances, "twice": 2 * rates[1], "allowed": kernel_size}
+def answer_which_has_holes(kernel_size: int, stacks: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """The one stack that leaves pixels out."""
+    dense = [rates for rates in stacks if not _holes(rates, kernel_size)]
+    (holes,) = (rates for rates in stacks if rates not in dense)
+    covered = len(tap_offsets(holes[:-1], kernel_size))
+    shown = {"dense": [str(tuple(rates)) for rates in dense], "rate": holes[-1], "covered": covered}
+    return shown | {"answer": str(tuple(holes))}
+
+
+def _holes(rates: Sequence[int], kernel_size: int) -> int:
+    """Pixels along one axis that one output spans and doesn't look at."""
+    touched = tap_offsets(rates, kernel_size)
+    return touched[-1] + 1 - len(touched)
+
+
+def answer_third_rate(kernel_size: int, rates: Sequence[int]) -> dict[str, Any]:
+    """The largest rate that may follow these without a hole."""
+    further = range(1, kernel_size ** (len(rates) + 1))
+    largest = max(rate for rate in further if not _holes([*rates, rate], kernel_size))
+    wrong = {"doubled": 2 * rates[-1], "total": sum(rates), "paths": kernel_size ** len(rates)}
+    return wrong | {"answer": largest}
+
+
+def answer_same_size(kernel_size: int, dilation: int) -> dict[str, Any]:
+    """The padding on each side that keeps the size."""
+    span = ConvSpec(1, 1, kernel_size, dilation=dilation).effective_kernel_size[0]
+    wrong = {"both": span - 1, "undilated": (kernel_size - 1) // 2, "span": span}
+    return wrong | {
+        "answer": ConvSpec(1, 1, kernel_size, padding="same", dilation=dilation).padding_amounts[0][0]
+    }
+
+
+def answer_price_of_gaps(kernel_size: int, dilation: int) -> dict[str, Any]:
+    """Whether gaps make a layer that keeps the size dearer."""
+    ordinary, dilated = (
+        ConvSpec(1, 1, kernel_size, padding="same", dilation=d).macs(64) for d in (1, dilation)
+    )
+    return {"answer": "same" if ordinary == dilated else "other", "taps": kernel_size**2}
 
 
 def answer_doubling_rates(depth: int, kernel_size: int) -> dict[str, Any]:
@@ -220,14 +235,65 @@ def answer_doubling_rates(depth: int, kernel_size: int) -> dict[str, Any]:
     return shown | {"answer": view, "undilated": undilated, "once": 1 + sum(rates)}
 
 
-def answer_with_stride(kernel_size: int, strides: Sequence[int]) -> dict[str, Any]:
-    """The view of a stack with strides."""
-    view = receptive_field(ConvSpec(1, 1, kernel_size, stride=stride) for stride in strides)[-1].size[0]
-    apart = {  # what a reader may take for the distances of the pixels that each layer looks at
-        "unstrided": [1] * len(strides),
-        "own": strides,
-        "late": accumulate(strides, mul),
-        "always": [strides[0] ** before for before in range(len(strides))],
-    }
-    added = kernel_size - 1
-    return {name: 1 + added * sum(each) for name, each in apart.items()} | {"answer": view, "added": added}
+def answer_row_with_holes(kernel_size: int, rates: Sequence[int]) -> dict[str, Any]:
+    """The pixels of one row that one output looks at."""
+    touched, depth = tap_offsets(rates, kernel_size), len(rates)
+    wrong = {"span": touched[-1] + 1, "paths": kernel_size**depth, "apart": kernel_size * depth}
+    return wrong | {"answer": len(touched), "depth": depth}
+
+
+def answer_rate_for_a_stride(stride: int, kernel_size: int) -> dict[str, Any]:
+    """The rate with which a layer gives the same numbers behind a layer that lost its stride."""
+    image, (first, second) = photo("cat", 32, channels=1), randn(2, 1, 1, kernel_size, kernel_size)
+    wanted = conv2d(conv2d(image, first, stride=stride), second)
+    size = wanted.shape[-1]
+    for rate in range(1, 2 * stride + 1):
+        made = conv2d(conv2d(image, first), second, dilation=rate)[..., ::stride, ::stride]
+        if made.shape[-1] == size and made.allclose(wanted, atol=1e-4):
+            break
+    return {"answer": str(rate), "twice": 2 * stride}
+
+
+# What readers write in this lesson, held against torch: the target, and what comes of their lines.
+
+
+def task_zeros(
+    answer: Callable[..., Any], kernel_size: int, dilation: int, photographed: bool = False
+) -> tuple[Any, Any]:
+    """The kernel with zeros in its gaps; or what it makes of a photo."""
+    weights = randn(kernel_size, kernel_size)
+    spread = answer(weights.clone(), dilation)
+    if not photographed:
+        # One pixel through a transposed convolution leaves the kernel's own print.
+        return conv_transpose2d(ones(1, 1, 1, 1), weights[None, None], dilation=dilation)[0, 0], spread
+    image = photo("cat", (72, 96), channels=1)
+    wanted = conv2d(image, weights[None, None], dilation=dilation)
+    return wanted, conv2d(image, as_tensor(spread, dtype=image.dtype)[None, None])
+
+
+FURTHEST = 60  # the largest rate that a reader's stack may have
+
+
+def task_no_holes(answer: Sequence[int], judge: str, least: int) -> tuple[Any, Any]:
+    """Rates that see far enough without a hole: how many, how far, what divides them all, pixels seen."""
+    rates = [check_whole("rate", rate, 1, FURTHEST) for rate in answer]
+    if judge == "layers":
+        return 3, len(rates)
+    touched = ones(1, 1, 1)
+    for rate in rates:  # from the output down
+        touched = conv_transpose1d(touched, ones(1, 1, 3), dilation=rate)
+    line = touched[0, 0] > 0
+    if judge == "view":
+        return least, min(len(line), least)
+    if judge == "common factor":
+        return 1, gcd(*rates)
+    return len(line), int(line.sum())
+
+
+def task_padding(answer: Callable[..., Any], kernel_size: int, dilation: int) -> tuple[Any, Any]:
+    """The size of a photo behind a layer with the reader's padding."""
+    image, weights = photo("cat", (72, 96), channels=1), ones(1, 1, kernel_size, kernel_size)
+    made = conv2d(
+        image, weights, padding=check_whole("padding", answer(kernel_size, dilation), 0), dilation=dilation
+    )
+    return list(image.shape[2:]), list(made.shape[2:])
