@@ -10,7 +10,7 @@ from pictures import assert_well_made, axes_of, sentences
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from convlab import Explorer, kernel, lift, photo, show_connectivity, show_groups, show_poke
+from convlab import Explorer, check, kernel, lift, photo, show_connectivity, show_groups, show_poke
 from convlab.lessons.grouped import BETWEEN, CHANNELS
 from convlab.pictures import palette
 
@@ -197,3 +197,217 @@ def test_what_cannot_be_is_refused_with_its_name_and_value():
         show_connectivity({"a": torch.ones(3)})
     with pytest.raises(ValueError, match=r"matrices=\{\} must be"):
         show_connectivity({})
+
+
+# What a reader writes
+
+
+def split(x, weight, groups):
+    pairs = zip(x.chunk(groups, 1), weight.chunk(groups), strict=True)
+    return torch.cat([F.conv2d(*pair) for pair in pairs], 1)
+
+
+def all_filters_on_each_piece(x, weight, groups):
+    return torch.cat([F.conv2d(piece, weight) for piece in x.chunk(groups, 1)], 1)
+
+
+def pieces_of_a_size(x, weight, groups):
+    pairs = zip(x.split(groups, 1), weight.split(groups), strict=True)
+    return torch.cat([F.conv2d(*pair) for pair in pairs], 1)
+
+
+def every_so_many(x, weight, groups):
+    outputs = [F.conv2d(x[:, g::groups], weight[g::groups]) for g in range(groups)]
+    return torch.cat(outputs, 1)
+
+
+def as_many_filters_as_channels(x, weight, groups):
+    each = x.shape[1] // groups
+    own = [slice(g * each, g * each + each) for g in range(groups)]
+    return torch.cat([F.conv2d(x[:, part], weight[part]) for part in own], 1)
+
+
+def one_at_a_time(x, weight, groups):
+    if groups == x.shape[1]:
+        return torch.cat([F.conv2d(x[:, g], weight[g : g + 1]) for g in range(groups)], 1)
+    return split(x, weight, groups)
+
+
+def cut_off(x, weight, groups):
+    return split(x, weight.data, groups)
+
+
+def padded(x, weight, groups):
+    return F.conv2d(x, weight, groups=groups, padding=1)
+
+
+def uncut_zeros(x, weight, groups):
+    return torch.zeros_like(split(x, weight, groups))
+
+
+def in_a_list(x, weight, groups):
+    return [F.conv2d(*pair) for pair in zip(x.chunk(groups, 1), weight.chunk(groups), strict=True)]
+
+
+def of_twelve(x, weight, groups):
+    each, own = 12 // groups, len(weight) // groups
+    parts = [(x[:, g * each : (g + 1) * each], weight[g * own : (g + 1) * own]) for g in range(groups)]
+    return torch.cat([F.conv2d(*pair) for pair in parts], 1)
+
+
+def with_layers(x, weight, groups):
+    layers = [nn.Conv2d(w.shape[1], len(w), 3, bias=False) for w in weight.chunk(groups)]
+    for layer, own in zip(layers, weight.chunk(groups), strict=True):
+        layer.weight.data = own
+    pieces = zip(layers, x.chunk(groups, 1), strict=True)
+    return torch.cat([layer(piece) for layer, piece in pieces], 1)
+
+
+def shuffle(x, groups):
+    n, c, h, w = x.shape
+    return x.reshape(n, groups, c // groups, h, w).transpose(1, 2).reshape(n, c, h, w)
+
+
+def other_order(x, groups):
+    return shuffle(x, x.shape[1] // groups)
+
+
+def one_photo(x, groups):
+    _, c, h, w = x.shape
+    return x.reshape(groups, -1, h, w).transpose(0, 1).reshape(1, c, h, w)
+
+
+def five_axes(x, groups):
+    n, c, h, w = x.shape
+    return x.reshape(n, groups, c // groups, h, w).transpose(1, 2)
+
+
+def half_channels(x, groups):
+    n, c, h, w = x.shape
+    return x.reshape(n, groups, c / groups, h, w).transpose(1, 2).reshape(n, c, h, w)
+
+
+def viewed(x, groups):
+    n, c, h, w = x.shape
+    return x.view(n, groups, c // groups, h, w).transpose(1, 2).view(n, c, h, w)
+
+
+def always_three(x, groups):
+    return shuffle(x, 3)
+
+
+def rows_swapped(x, groups):
+    n, c, h, w = x.shape
+    return x.reshape(n, groups, c // groups, h, w).transpose(2, 3).reshape(n, c, h, w)
+
+
+def conv(groups):
+    return nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, groups=groups)
+
+
+def layers(count):
+    def stack(groups):
+        parts = [part for _ in range(count) for part in (nn.ChannelShuffle(groups), conv(groups))]
+        return nn.Sequential(*parts[1:])
+
+    return stack
+
+
+def with_one_ordinary(groups):
+    return nn.Sequential(conv(groups), conv(1), conv(groups))
+
+
+def mended_with(part):
+    return lambda groups: nn.Sequential(*layers(4)(groups), part)
+
+
+class Mean(nn.Module):
+    def forward(self, x):
+        return x + x.mean(1, keepdim=True)
+
+
+def fixed_shuffle(groups):
+    parts = [part for _ in range(4) for part in (nn.ChannelShuffle(3), conv(groups))]
+    return nn.Sequential(*parts[1:])
+
+
+def shuffled_too_late(groups):
+    return nn.Sequential(conv(groups), conv(groups), nn.ChannelShuffle(groups))
+
+
+@pytest.mark.parametrize(
+    ("task", "answer"),
+    [
+        ("split", split),
+        ("split", lambda x, weight, groups: F.conv2d(x, weight, groups=groups)),
+        ("shuffle", shuffle),
+        ("shuffle", F.channel_shuffle),
+        ("mend", layers(4)),
+        ("mend", layers(5)),
+    ],
+)
+def test_a_right_solution_is_right_in_every_case(task, answer):
+    assert check(f"03/{task}", answer).right
+
+
+@pytest.mark.parametrize(
+    ("task", "answer", "case", "hint"),
+    [
+        ("split", all_filters_on_each_piece, "2 groups", "Each piece of x meets only its own filters"),
+        ("split", pieces_of_a_size, "one group", "x.split(groups, dim=1) gives pieces of that size"),
+        ("split", every_so_many, "2 groups", "pieces of neighbours"),
+        ("split", padded, "one group", "If the shape is another: don't pad"),
+        ("split", in_a_list, "one group", "put the maps together in one tensor"),
+        ("split", uncut_zeros, "one group", "If only the numbers differ"),
+        ("split", as_many_filters_as_channels, "24 filters for 8 channels", "the other from weight.shape[0]"),
+        ("split", of_twelve, "24 filters for 8 channels", "take one number from x.shape[1]"),
+        ("split", one_at_a_time, "as many groups as channels", "Keep its axis"),
+        (
+            "split",
+            lambda x, *others: split(x[:1], *others),
+            "two photos at once",
+            "Leave its first axis whole",
+        ),
+        ("split", cut_off, "learning the weights (their gradients: section 3)", "no .data"),
+        ("split", with_layers, "learning the weights (their gradients: section 3)", "no new nn.Conv2d"),
+        (
+            "split",
+            lambda x, *others: split(x.detach(), *others),
+            "learning before this layer (the gradients of x)",
+            "layers before this one could not learn",
+        ),
+        ("shuffle", lambda x, groups: x, "9 channels in 3 groups", "were not swapped"),
+        ("shuffle", rows_swapped, "9 channels in 3 groups", "leave height and width where they are"),
+        ("shuffle", other_order, "12 channels in 3 groups", "first the groups, then the places"),
+        ("shuffle", five_axes, "9 channels in 3 groups", "make four axes again at the end"),
+        ("shuffle", half_channels, "9 channels in 3 groups", "c // groups, not c / groups"),
+        ("shuffle", viewed, "9 channels in 3 groups", "reshape works where view doesn't"),
+        ("shuffle", always_three, "2 groups", "Take the number of groups from groups"),
+        ("shuffle", one_photo, "two photos at once", "Keep the first axis"),
+        ("mend", conv, "3 groups", "A shuffle must stand between two convolutions"),
+        ("mend", shuffled_too_late, "3 groups", "behind the last it connects nothing"),
+        ("mend", layers(2), "4 groups", "What does a third layer reach"),
+        ("mend", layers(3), "6 groups", "doubles what is reached"),
+        ("mend", with_one_ordinary, "its parts", "yours also Conv2d with groups=1"),
+        ("mend", mended_with(nn.GroupNorm(1, 12)), "its parts", "yours also GroupNorm. "),
+        (
+            "mend",
+            mended_with(nn.ConvTranspose2d(12, 12, 1)),
+            "its parts",
+            "also ConvTranspose2d with groups=1",
+        ),
+        ("mend", mended_with(Mean()), "its parts", "yours also Mean. "),
+        ("mend", fixed_shuffle, "its parts", "yours also ChannelShuffle with groups=3"),
+        ("mend", lambda groups: [*layers(4)(groups)], "its parts", "yours also list. Put only"),
+    ],
+)
+def test_a_wrong_solution_gets_the_hint_that_fits(task, answer, case, hint):
+    verdict = check(f"03/{task}", answer)
+    assert verdict.right is False
+    assert f"Wrong for {case}: " in verdict.said
+    assert hint in verdict.said
+
+
+def test_a_stack_that_reaches_too_little_is_shown_beside_the_target():
+    assert "apart" in check("03/mend", layers(3)).picture.alt
+    assert check("03/shuffle", other_order).picture is not None

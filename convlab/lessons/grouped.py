@@ -10,14 +10,13 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from convlab.arithmetic import ConvSpec, per_axis
 from convlab.checks import check_mapping, check_one_of, check_whole
 from convlab.images import Photo, as_photo, photo
 from convlab.kernels import COLOUR_KERNELS, named_kernel
-from convlab.measure.costs import cost
 from convlab.pictures import charts, draw, page, palette, words
 
 # The channels that a photo is lifted to, four of a kind.
@@ -331,7 +330,7 @@ def answer_poke(groups: int, channel: int, between: str) -> dict[str, Any]:
     return shown | {"answer": len(last), "channels": CHANNELS}
 
 
-answer_shuffle = answer_poke
+answer_shuffle = answer_mixed = answer_poke
 
 
 def answer_same_money(channels: int, width: int, groups: int, kernel_size: int) -> dict[str, Any]:
@@ -345,13 +344,132 @@ def answer_same_money(channels: int, width: int, groups: int, kernel_size: int) 
     inner = min(offered, key=lambda inner: abs(weights(inner, groups) - budget))
     wrong = {"one_sided": budget / channels, "alone": width * sqrt(groups), "times": width * groups}
     shown = {"budget": budget, "each": inner // groups, "weights": weights(inner, groups)}
+    shown |= {"now": weights(width, groups), "most": channels, "at_most": weights(channels, groups)}
     return wrong | shown | {"answer": inner}
 
 
-def answer_bytes(channels: int, size: int, kernel_size: int, groups: Sequence[int]) -> dict[str, Any]:
-    """The bytes that a layer in many groups moves, in per cent of those of one in few."""
-    specs = [ConvSpec(channels, channels, kernel_size, padding="same", groups=some) for some in groups]
-    few, many = (cost(spec.module(), (channels, size, size)) for spec in specs)
-    unread = 4 * channels * size**2 * (1 - groups[0] / groups[1])  # what one filter leaves of the input
-    shown = {"macs": 100 * many.macs / few.macs, "once": 100 * (many.bytes - unread) / few.bytes, "few": few}
-    return shown | {"answer": 100 * many.bytes / few.bytes}
+def _divisors(*numbers: int) -> list[int]:
+    """All numbers that divide each of these."""
+    return [g for g in range(1, min(numbers) + 1) if not any(number % g for number in numbers)]
+
+
+def _reached(channels: int, groups: int, layers: int) -> int:
+    """Channels that one of them reaches through layers in groups, a shuffle between any two."""
+    maps = F.one_hot(torch.zeros(1, dtype=torch.long), channels)[:, :, None, None].float()
+    for layer in range(layers):
+        maps = F.channel_shuffle(maps, groups) if layer else maps
+        maps = F.conv2d(maps, torch.ones(channels, channels // groups, 1, 1), groups=groups)
+    return int((maps > 0).sum())
+
+
+def answer_from_shapes(in_channels: int, weight: Sequence[int]) -> dict[str, Any]:
+    """The groups of a layer whose weight has this shape."""
+    filters, each = weight[:2]
+    wrong = {"each": each, "by_filters": filters // each, "more": filters // in_channels}
+    return wrong | {"answer": in_channels // each}
+
+
+def answer_legal(in_channels: int, out_channels: int) -> dict[str, Any]:
+    """How many numbers of groups are legal."""
+    legal = _divisors(in_channels, out_channels)
+    wrong = {"of_input": len(_divisors(in_channels)), "of_output": len(_divisors(out_channels))}
+    return wrong | {"most": legal[-1], "listed": ", ".join(map(str, legal)), "answer": len(legal)}
+
+
+def answer_second(channels: int, groups: int) -> dict[str, Any]:
+    """The channel that stands second after a shuffle; its neighbours."""
+    order = F.channel_shuffle(torch.arange(channels).reshape(1, channels, 1, 1), groups).flatten().tolist()
+    return {"first": order[0], "answer": order[1], "third": order[2]}
+
+
+def answer_zeros(channels: int, groups: int) -> dict[str, Any]:
+    """How many per cent of a block-diagonal kernel are zeros."""
+    block = torch.ones(channels // groups, channels // groups)
+    filled = 100 * float(torch.block_diag(*[block] * groups).mean())
+    shown = {"filled": filled, "block": filled / groups, "outside": 100 - filled / groups}
+    return shown | {"answer": 100 - filled}
+
+
+def answer_most_groups(channels: int) -> dict[str, Any]:
+    """The most groups with which two layers and a shuffle between them carry each channel to all."""
+    answer = max(g for g in _divisors(channels) if _reached(channels, g, 2) == channels)
+    wrong = {"half": channels // 2, "quarter": channels // 4, "fewer": answer // 2}
+    shown = {f"by_{name}": _reached(channels, wrong[name], 2) for name in ("half", "quarter")}
+    return wrong | shown | {"answer": answer, "each": channels // answer}
+
+
+def answer_three_layers(channels: int, groups: int, layers: int) -> dict[str, Any]:
+    """The channels that one reaches through several layers with shuffles between them."""
+    each, two = channels // groups, _reached(channels, groups, 2)
+    return {"each": each, "two": two, "added": layers * each, "answer": _reached(channels, groups, layers)}
+
+
+def answer_classifier(groups: int, classes: int) -> dict[str, Any]:
+    """How many class scores, weighted sums of all channels, move when one input channel is negated."""
+    before, after = _poke(photo("astronaut", 16), 0, _stack(groups, "nothing"))[-1]
+    weights = _kernels(seed=2).sum((2, 3))[:classes]
+    scores = [F.linear(maps.amax((2, 3)), weights) for maps in (before, after)]
+    return {"answer": int(((scores[1] - scores[0]).abs() > 1e-4).sum()), "part": classes // groups}
+
+
+def answer_unchanged(channels: int, kernel_size: int, groups: int, size: int) -> dict[str, Any]:
+    """What of a layer stays as it was when it gets groups."""
+    layers = [ConvSpec(channels, channels, kernel_size, padding="same", groups=g) for g in (1, groups)]
+    one, many = ((s.output_size(size), s.num_weights, s.macs(size), s.weight_shape[1]) for s in layers)
+    names = zip(("shape", "weights", "macs", "seen"), one, many, strict=True)
+    (answer,) = (name for name, before, after in names if before == after)
+    return {"answer": answer, "seen": many[3]}
+
+
+def task_split(
+    answer: Callable,
+    groups: int,
+    channels: int = CHANNELS,
+    out_channels: int = CHANNELS,
+    names: Sequence[str] = ("cat",),
+    learns: str = "",
+) -> tuple[Any, Any]:
+    """Channels of photos through a convolution in groups: the outputs, or gradients of what `learns`."""
+    weight = torch.randn(out_channels, channels // groups, 3, 3, requires_grad=bool(learns))
+    x = _channels_of(names, channels).requires_grad_(bool(learns))
+    both = F.conv2d(x, weight, groups=groups), answer(x, weight, groups)
+    if not learns:
+        return both
+    of = {"weight": weight, "x": x}[learns]
+    first, second = (torch.autograd.grad(m.square().sum(), of, materialize_grads=True)[0] for m in both)
+    return first, second
+
+
+def task_shuffle(answer: Callable, channels: int, groups: int, names: Sequence[str]) -> tuple[Any, Any]:
+    """The first channels of these photos, shuffled."""
+    maps = _channels_of(names, channels)
+    return F.channel_shuffle(maps, groups), answer(maps, groups)
+
+
+def _channels_of(names: Sequence[str], channels: int) -> Tensor:
+    return torch.cat([lift(photo(name, (40, 56))) for name in names])[:, :channels]
+
+
+@torch.no_grad()
+def task_mend(answer: Callable, groups: int | Sequence[int]) -> tuple[Any, Any]:
+    """Which outputs (rows) each input (columns) of a stack moves; for several groups, what it is made of."""
+    if not isinstance(groups, int):
+        only = "only conv(groups=groups) and nn.ChannelShuffle(groups)"
+        foreign = [part for g in groups for part in _foreign(answer(g), g)]
+        return only, f"also {foreign[0]}" if foreign else only
+    stack = answer(groups)
+    ends = [_poke(photo("cat", 16), channel, [("", stack, None)])[-1] for channel in range(CHANNELS)]
+    moved = np.stack([_moved(*end) for end in ends], axis=1)
+    return torch.ones(CHANNELS, CHANNELS), torch.from_numpy(moved).float()
+
+
+def _foreign(stack: Any, groups: int) -> list[str]:
+    """The parts that are neither a convolution nor a shuffle in so many groups."""
+    allowed = [(nn.Sequential, None), (nn.Conv2d, groups), (nn.ChannelShuffle, groups)]
+    parts = stack.modules() if isinstance(stack, nn.Module) else [stack]
+    kinds = [(type(part), getattr(part, "groups", None)) for part in parts]
+    return [
+        kind.__name__ + f" with groups={many}" * bool(many)
+        for kind, many in kinds
+        if (kind, many) not in allowed
+    ]
