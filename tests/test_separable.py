@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 from pictures import assert_well_made, axes_of, sentences
+from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from convlab import Explorer, kernel, photo, show_cost_ratio, show_separable_fit, show_two_steps
-from convlab.kernels import COLOUR_KERNELS
-from convlab.lessons.separable import _filters
+from convlab import Explorer, check, kernel, photo, show_cost_ratio, show_separable_fit, show_two_steps
+from convlab.lessons.separable import MIXES, _filters
 
 FILTERS = list(_filters())
 CAT = photo("cat", 32)
@@ -18,7 +18,7 @@ COFFEE = photo("coffee", (24, 32))
 
 PICTURES = {
     "two steps": partial(show_two_steps, COFFEE),
-    "two steps, stride": partial(show_two_steps, CAT, stride=2, red="emboss", output="blue − yellow"),
+    "two steps, stride": partial(show_two_steps, CAT, stride=2, red="emboss", output=2),
     "ratio": show_cost_ratio,
     "ratio, 1×1": partial(show_cost_ratio, kernel_size=1, out_channels=1024, in_channels=256),
     "ratio, 7×7": partial(show_cost_ratio, kernel_size=7, out_channels=1),
@@ -40,22 +40,23 @@ def test_a_picture_is_well_made(name):
 def test_the_two_steps_shown_are_torchs_and_so_is_the_ordinary_way(stride):
     names = ("emboss", "Laplacian", "box blur")
     choices = dict(zip(("red", "green", "blue"), names, strict=True))
-    picture = show_two_steps(CAT, **choices, stride=stride, output="blue − yellow")
+    picture = show_two_steps(CAT, **choices, stride=stride, output=2)
     axes = axes_of(picture)
     shown = {name: np.asarray(ax.images[0].get_array()) for name, ax in axes.items()}
     spatial = torch.stack([kernel(name) for name in names])
-    mixing = torch.tensor(list(COLOUR_KERNELS.values()))
+    mixing = torch.tensor(MIXES)
     maps = F.conv2d(CAT, spatial[:, None], stride=stride, padding=1, groups=3)
     outputs = F.conv2d(maps, mixing[:, :, None, None])[0]
     for place, colour in enumerate(("red", "green", "blue")):
-        share = COLOUR_KERNELS["blue − yellow"][place]
+        share = MIXES[2][place]
         np.testing.assert_array_equal(shown[f"{colour} kernel"], spatial[place])
         np.testing.assert_array_equal(shown[f"{colour} map"], maps[0, place])
         np.testing.assert_allclose(shown[f"{colour} slice"], share * spatial[place])
     np.testing.assert_array_equal(shown["pointwise"], mixing)
-    for place, name in enumerate(COLOUR_KERNELS):
+    for place in range(4):
+        name = f"output {place}"
         np.testing.assert_allclose(shown[name], outputs[place], atol=1e-5)
-        assert (axes[name].spines["top"].get_linewidth() > 2) == (name == "blue − yellow")
+        assert (axes[name].spines["top"].get_linewidth() > 2) == (place == 2)
     np.testing.assert_allclose(shown["again"], outputs[2], atol=1e-5)
     (frame,) = {patch.get_bbox().bounds for patch in axes["pointwise"].patches}
     assert frame == (-0.5, 1.5, 3, 1)  # left, top, width, height: round the third row
@@ -71,7 +72,8 @@ def test_the_weights_in_the_kernels_are_written_in_them():
     assert texts(axes["red kernel"]) == ["−1", "0", "1", "−2", "0", "2", "−1", "0", "1"]
     assert texts(axes["green kernel"])[4] == "0.45"
     assert texts(axes["blue kernel"])[:2] == ["−.03", "−.11"]
-    assert texts(axes["pointwise"])[1] == "0.59"
+    assert texts(axes["pointwise"])[1] == "0.6"
+    assert texts(axes["red slice"])[:9] == ["−0.3", "0", "0.3", "−0.6", "0", "0.6", "−0.3", "0", "0.3"]
 
 
 @pytest.mark.parametrize("in_channels", [16, 256])
@@ -146,7 +148,7 @@ def test_the_difference_shown_is_that_of_the_maps():
 CONTROLS = {
     "two steps": (
         partial(show_two_steps, CAT),
-        {"green": ["Sobel y", "emboss"], "stride": (1, 2), "output": ["luma", "red alone"]},
+        {"green": ["Sobel y", "emboss"], "stride": (1, 2), "output": (0, 3)},
     ),
     "ratio": (show_cost_ratio, {"kernel_size": (1, 7), "out_channels": (1, 1024), "in_channels": (16, 256)}),
     "fit": (partial(show_separable_fit, CAT), {"kernels": FILTERS, "depth_multiplier": (1, 4)}),
@@ -166,7 +168,7 @@ def test_an_explorer_follows_its_controls():
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
-        (partial(show_two_steps, CAT, output="sepia"), "output='sepia' must be one of: luma"),
+        (partial(show_two_steps, CAT, output=4), "output=4 must be a whole number from 0 to 3"),
         (partial(show_two_steps, CAT, red="blurr"), "red='blurr' must be one of"),
         (partial(show_two_steps, CAT, stride=0), "stride=0 must be"),
         (partial(show_cost_ratio, kernel_size=0), "kernel_size=0 must be"),
@@ -190,3 +192,153 @@ def test_an_explorer_follows_its_controls():
 def test_what_cannot_be_drawn_is_refused_in_words(draw, message):
     with pytest.raises(ValueError, match=message):
         draw()
+
+
+def separable(
+    groups=(True, False),
+    bias=True,
+    between=nn.Identity,
+    behind=nn.Identity,
+    fixed=None,
+    late=False,
+    early=False,
+):
+    """A reader's layer, right unless told otherwise."""
+
+    class Layer(nn.Module):
+        def __init__(self, in_channels, out_channels, kernel_size=3, stride=1, padding=1):
+            super().__init__()
+            sizes = fixed or (kernel_size, 1 if late else stride, padding)
+            first, second = (in_channels if grouped else 1 for grouped in groups)
+            maps = out_channels if early else in_channels
+            self.depthwise = nn.Conv2d(in_channels, maps, *sizes, groups=first, bias=bias)
+            self.between, self.behind = between(), behind()
+            self.pointwise = nn.Conv2d(maps, out_channels, 1, stride if late else 1, groups=second)
+
+        def forward(self, x):
+            return self.behind(self.pointwise(self.between(self.depthwise(x))))
+
+    return Layer
+
+
+@pytest.mark.parametrize(
+    ("slip", "case", "hint"),
+    [
+        (
+            {"groups": (False, False)},
+            "the weight of the depthwise half: target [64, 1, 3, 3], yours [64, 64, 3, 3]",
+            "If the second one is larger, groups=in_channels is missing",
+        ),
+        (
+            {"early": True},
+            "the weight of the depthwise half: target [64, 1, 3, 3], yours [128, 1, 3, 3]",
+            "If the first number is larger, this half makes too many maps",
+        ),
+        (
+            {"groups": (True, True)},
+            "the weight of the 1×1: target [128, 64, 1, 1], yours [128, 1, 1, 1]",
+            "so it has no groups",
+        ),
+        ({"bias": False}, "the parameters: target 8960, yours 8896", "Have both halves their biases"),
+        ({"between": nn.ReLU}, "the maps of a photo: the largest", "no activation, between or behind"),
+        ({"behind": nn.ReLU}, "the maps of a photo: the largest", "no activation, between or behind"),
+        ({"fixed": (3, 1, 1)}, "the shape with 5×5 kernels, stride 2 and no", "in place of fixed numbers"),
+        ({"fixed": (3,)}, "the shape, 64 to 128 channels: target", "give kernel_size, stride and padding on"),
+        ({"late": True}, "the multiply-adds at stride 2: target", "let the depthwise half take the stride"),
+    ],
+)
+def test_a_layer_of_ones_own_is_told_what_is_wrong_with_it(slip, case, hint):
+    verdict = check("04/layer", separable(**slip))
+    assert verdict.right is False
+    assert f"Wrong for {case}" in verdict.said
+    assert hint in verdict.said
+    assert (verdict.picture is not None) == ("maps" in case)
+
+
+def test_a_layer_that_is_right_or_a_blank_is_told_so():
+    class Blank(nn.Module):
+        def __init__(self, *sizes):
+            super().__init__()
+            self.depthwise = self.pointwise = ...
+
+        def forward(self, x): ...
+
+    assert check("04/layer", separable()).right
+    assert check("04/layer", Blank).right is None
+
+
+def by_output(depthwise, pointwise):
+    return pointwise * depthwise
+
+
+def channel_first(depthwise, pointwise):
+    return pointwise.transpose(0, 1) * depthwise
+
+
+def added(depthwise, pointwise):
+    return pointwise + depthwise.transpose(0, 1)
+
+
+def square(depthwise, pointwise):
+    k = depthwise.shape[-2]
+    return pointwise * depthwise.transpose(0, 1)[..., :k]
+
+
+def three_to_three(depthwise, pointwise):
+    return torch.stack(
+        [torch.stack([pointwise[o, c, 0, 0] * depthwise[c, 0] for c in range(3)]) for o in range(3)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("merge", "case", "hint"),
+    [
+        (by_output, "3 to 3 channels: the largest difference", "the channel says which kernel"),
+        (channel_first, "3 to 3 channels: the largest difference", "the output stands first"),
+        (added, "3 to 3 channels: the largest difference", "pointwise[o, c] times the depthwise kernel"),
+        (three_to_three, "3 to 4 channels: target [4, 3, 3, 3], yours [3, 3, 3, 3]", "(C_out, C_in, k, k)"),
+        (square, "kernels of 3×5: target [4, 3, 3, 5], yours [4, 3, 3, 3]", "Kernels needn't be square"),
+    ],
+)
+def test_a_kernel_merged_in_a_wrong_way_is_told_in_which(merge, case, hint):
+    verdict = check("04/merge", merge)
+    assert f"Wrong for {case}" in verdict.said
+    assert hint in verdict.said
+    assert (verdict.picture is not None) == ("difference" in case)
+
+
+def products(depthwise, pointwise):
+    return pointwise * depthwise.transpose(0, 1)
+
+
+def test_the_merge_is_the_outer_product_added_up_over_the_kernels_of_each_channel():
+    assert check("04/merge", products).right
+    assert check("04/merge many", lambda d, p, c: products(d, p).unflatten(1, (c, -1)).sum(2)).right
+
+
+def each(depthwise, pointwise, channels):
+    return products(depthwise, pointwise).unflatten(1, (channels, -1))
+
+
+ADDED_UP = "The products of a channel's maps are added up"
+
+
+@pytest.mark.parametrize(
+    ("merge", "case", "hint"),
+    [
+        (lambda d, p, c: products(d, p), "on one channel", ADDED_UP),
+        (lambda d, p, c: each(d, p, c)[:, :, -1], "on one channel", "only the last one stays"),
+        (lambda d, p, c: each(d, p, c).mean(2), "on one channel", "not divided as for a mean"),
+        (
+            lambda d, p, c: products(d, p).unflatten(1, (-1, c)).sum(1),
+            "on two channels",
+            "2 and 3 from channel 1",
+        ),
+    ],
+    ids=["not added up", "overwritten", "a mean", "interleaved"],
+)
+def test_what_is_wrong_with_the_sum_of_several_kernels_is_told(merge, case, hint):
+    said = check("04/merge many", merge).said
+    assert said.startswith("✗ Right for depth multiplier 1")
+    assert f"Wrong for depth multiplier 2 {case}: " in said
+    assert hint in said

@@ -1,21 +1,24 @@
 """The pictures of lesson 04: space and channels filtered one after the other, and what that costs."""
 
-from math import cos, pi, prod, sin
+from math import cos, floor, pi, prod, sin
 from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from convlab.arithmetic import ConvSpec
 from convlab.checks import check_one_of, check_whole
-from convlab.images import COLOURS, Photo, as_photo
-from convlab.kernels import COLOUR_KERNELS, named_kernel
+from convlab.images import COLOURS, Photo, as_photo, photo
+from convlab.kernels import kernel, named_kernel
+from convlab.measure.costs import cost
 from convlab.pictures import charts, draw, page, palette, words
 
 POINTWISE_INK = "#9A6700"  # the same orange, dark enough for words
+MIXES = ((0.3, 0.6, 0.1), (1.0, -1.0, 0.0), (-0.5, -0.5, 1.0), (1.0, 0.0, 0.0))  # 4 kernels of 1×1×3
+OUTPUTS = tuple(f"output {place}" for place in range(len(MIXES)))
 
 
 def show_two_steps(
@@ -25,7 +28,7 @@ def show_two_steps(
     green: str = "Sobel y",
     blue: str = "Laplacian",
     stride: int = 1,
-    output: str = "luma",
+    output: int = 0,
 ) -> page.Picture:
     """A photo through a depthwise and a pointwise convolution, and through the ordinary one that they equal.
 
@@ -37,21 +40,20 @@ def show_two_steps(
         For each channel the depthwise kernel, one of ``convlab.kernels.KERNELS``.
     stride : int
         Of the depthwise step, in pixels.
-    output : str
-        Which of the four output maps is made once more by the ordinary convolution: one of
-        ``convlab.kernels.COLOUR_KERNELS``.
+    output : int
+        Which of the four output maps, from 0 to 3, is made once more by the ordinary convolution.
 
     Raises
     ------
     ValueError
-        For what is no photo, an unknown kernel or output, or a stride that no convolution has.
+        For what is no photo, an unknown kernel, another output, or a stride that no convolution has.
     """
     image = as_photo(image, channels=3)
-    chosen = list(COLOUR_KERNELS).index(check_one_of("output", output, COLOUR_KERNELS))
+    output = check_whole("output", output, 0, 3)
     given = {"red": red, "green": green, "blue": blue}
     taps = [named_kernel(name, name=colour) for colour, name in given.items()]
     depthwise = torch.stack(taps)[:, None]
-    pointwise = torch.tensor(list(COLOUR_KERNELS.values()))[:, :, None, None]
+    pointwise = torch.tensor(MIXES)[:, :, None, None]
     ordinary = pointwise * depthwise[:, 0]  # channel by channel the outer product of the two
     spec = ConvSpec(3, 3, 3, stride=stride, padding=1, groups=3, bias=False)
     maps = F.conv2d(image, depthwise, stride=spec.stride, padding=spec.padding, groups=3)
@@ -64,27 +66,26 @@ def show_two_steps(
     equal = "the same four maps" if apart < 1e-5 else f"maps up to {apart:.2g} apart"
     size = words.size(maps.shape[-2:])
     draw.photo(sheet["photo"], image)
-    limits = draw.symmetric(ordinary[chosen])
-    for place, (colour, share) in enumerate(zip(COLOURS, COLOUR_KERNELS[output], strict=True)):
+    limits = draw.symmetric(ordinary[output])
+    for place, (colour, share) in enumerate(zip(COLOURS, MIXES[output], strict=True)):
         draw.kernel(sheet[f"{colour} kernel"], depthwise[place, 0], title=colour)
         hue = palette.of_kind("depthwise")
         _draw_map(sheet[f"{colour} map"], maps[0, place], f"{colour} {size}", hue)
         title = f"{words.short(share)} × {colour}"
-        weights = ordinary[chosen, place]
-        draw.kernel(sheet[f"{colour} slice"], weights, title=title, limits=limits, numbers=False)
+        draw.kernel(sheet[f"{colour} slice"], ordinary[output, place], title=title, limits=limits)
     draw.kernel(sheet["pointwise"], pointwise[:, :, 0, 0], title="red   green   blue", aspect="auto")
-    page.name_ticks(sheet["pointwise"].yaxis, COLOUR_KERNELS)
-    draw.outline(sheet["pointwise"], chosen, 0, (1, 3), palette.INK, rim=0)
-    for place, name in enumerate(COLOUR_KERNELS):
-        _draw_map(sheet[name], outputs[0, place], name, palette.OUTPUT, strong=place == chosen)
-        sheet.touch(name, output=name)
-    _draw_map(sheet["again"], again[0, chosen], output, palette.OUTPUT, strong=True)
+    page.name_ticks(sheet["pointwise"].yaxis, OUTPUTS)
+    draw.outline(sheet["pointwise"], output, 0, (1, 3), palette.INK, rim=0)
+    for place, name in enumerate(OUTPUTS):
+        _draw_map(sheet[name], outputs[0, place], name, palette.OUTPUT, strong=place == output)
+        sheet.touch(name, output=place)
+    _draw_map(sheet["again"], again[0, output], OUTPUTS[output], palette.OUTPUT, strong=True)
     for name, text, gap in (("photo", "∗", 0.3), ("blue kernel", "=", 0.3), ("blue slice", "→", 0.4)):
         page.sign(sheet[name], text, gap)
     headings = {
         "photo": ("depthwise", "1  depthwise: one kernel and one map for each channel"),
         "pointwise": ("pointwise", "2  pointwise: 4 kernels of 1×1×3 across the maps"),
-        "red slice": ("ordinary", f"or at once: an ordinary 3×3×3 kernel for “{output}”"),
+        "red slice": ("ordinary", f"or at once: an ordinary filter of 3×3×3 for output {output}"),
     }
     for name, (kind, text) in headings.items():
         colour = POINTWISE_INK if kind == "pointwise" else palette.of_kind(kind)
@@ -99,7 +100,7 @@ def show_two_steps(
         f"Depthwise kernels {red}, {green} and {blue} at stride {stride} turn {words.size(image.shape[-2:])} "
         f"pixels in 3 channels into 3 maps of {size}; 4 pointwise kernels turn these into 4. An ordinary "
         f"convolution gives {equal} with {counts[2]} weights instead of {sum(counts[:2])}; its filter "
-        f"“{output}” is {', '.join(map(words.short, COLOUR_KERNELS[output]))} times the kernel of red, "
+        f"for output {output} is {', '.join(map(words.short, MIXES[output]))} times the kernel of red, "
         "green, blue."
     )
 
@@ -112,7 +113,7 @@ def _two_steps_block() -> page.Block:
         page.panels([f"{colour} map" for colour in COLOURS], side, side, gap=0.1, above=heading),
     )
     table = page.panel("pointwise", 1.9, side, left=1.4, right=0.4, above=heading)
-    outputs = page.panels(COLOUR_KERNELS, side, side, above=heading)
+    outputs = page.panels(OUTPUTS, side, side, above=heading)
     slices = page.panels([f"{colour} slice" for colour in COLOURS], side, side, gap=0.1, above=heading)
     again = page.panel("again", side, side, right=4.2, above=heading)
     rows = page.across(*first, gap=0.3), page.across(table, outputs), page.across(slices, again, gap=0.4)
@@ -201,7 +202,7 @@ def _draw_ratios(ax: Axes, kernel_size: int, out_channels: int, ratio: float) ->
 def _filters() -> dict[str, Tensor]:
     """Ordinary kernels (4, 3, 3, 3) from separable to not at all: four filters on three channels."""
     across, down, blur = (named_kernel(name) for name in ("Sobel x", "Sobel y", "Gaussian blur"))
-    mixes = torch.tensor(list(COLOUR_KERNELS.values()))[:, :, None, None]
+    mixes = torch.tensor(MIXES)[:, :, None, None]
     turned = torch.stack([cos(pi * a / 180) * across + sin(pi * a / 180) * down for a in (0, 30, 60, 90)])
     detail = named_kernel("identity") - blur
     sharper = torch.stack([blur + strength * detail for strength in (1.0, 1.5, 2.0, 3.0)])
@@ -305,10 +306,19 @@ def _draw_filters(ax: Axes, weights: Tensor, title: str, scale: Tensor, chosen: 
     draw.outline(ax, chosen + 0.5, 0.5, (1, len(COLOURS)), palette.INK, rim=0)
 
 
-def answer_maps(channels: int, kernel_size: int) -> dict[str, Any]:
+def answer_blue(channel: str) -> dict[str, Any]:
+    """The outputs of the two steps that a channel's kernel reaches."""
+    reached = [name for name, shares in zip(OUTPUTS, MIXES, strict=True) if shares[COLOURS.index(channel)]]
+    return {"answer": len(reached), "outputs": len(OUTPUTS), "reached": " and ".join(reached)}
+
+
+def answer_maps(channels: int, kernel_size: int, multiplier: int = 1) -> dict[str, Any]:
     """The maps that a depthwise layer makes."""
-    spec = ConvSpec(channels, channels, kernel_size, groups=channels)
+    spec = ConvSpec(channels, channels * multiplier, kernel_size, groups=channels)
     return {"answer": spec.weight_shape[0], "taps": kernel_size**2, "weights": spec.num_weights}
+
+
+answer_multiplier = answer_maps
 
 
 def answer_parameters(in_channels: int, out_channels: int, kernel_size: int, bias: bool) -> dict[str, Any]:
@@ -321,7 +331,7 @@ def answer_parameters(in_channels: int, out_channels: int, kernel_size: int, bia
     return shown | {"answer": counts["depthwise"] + counts["pointwise"]}
 
 
-answer_weights = answer_parameters  # without biases
+answer_weights = answer_larger_kernel = answer_parameters  # without biases
 
 
 def answer_limit(kernel_size: int) -> dict[str, Any]:
@@ -330,7 +340,116 @@ def answer_limit(kernel_size: int) -> dict[str, Any]:
     return {"answer": round(many["ordinary"] / many["answer"]), "area": area, "saved": area - 1}
 
 
+def answer_low_share(kernel_size: int, percent: float) -> dict[str, Any]:
+    """The fewest output channels with which the share of the ordinary cost is below so many percent."""
+    area = kernel_size**2
+    equal = 1 / (percent / 100 - 1 / area)
+    shown = {"area": area, "equal": equal, "alone": 100 / percent, "floor": 100 / area}
+    return shown | {"answer": floor(equal + 1e-6) + 1, "rest": percent - 100 / area}
+
+
 def answer_four_angles(kernels: str) -> dict[str, Any]:
     """The rank of the filters of one channel: as many depthwise kernels make them exactly."""
     on_red = _filters()[kernels][:, 0].flatten(1)
     return {"answer": torch.linalg.matrix_rank(on_red).item(), "angles": len(on_red)}
+
+
+def answer_exact(multiplier: int) -> dict[str, Any]:
+    """The first of the lesson's filters that so many depthwise kernels for each channel make exactly."""
+    (first, *_) = (name for name in _filters() if answer_four_angles(name)["answer"] == multiplier)
+    return {"answer": first}
+
+
+def answer_late_stride(stride: int) -> dict[str, Any]:
+    """How many times the multiply-adds a depthwise half has when the 1×1 takes the stride."""
+    late, early = (ConvSpec(3, 3, 3, stride=step, padding=1, groups=3) for step in (1, stride))
+    times = late.macs(24 * stride) // early.macs(24 * stride)
+    return {"answer": times, "more": times - 1}
+
+
+def answer_dearer(channels: int, kernel_size: int) -> dict[str, Any]:
+    """Where the separable layer has more weights than the ordinary one."""
+    cases = {
+        "one input": (1, channels, kernel_size),
+        "one output": (channels, 1, kernel_size),
+        "many outputs": (channels, channels**2, kernel_size),
+        "large kernel": (channels, channels, 4 * kernel_size),
+    }
+    counts = {name: answer_parameters(*case, bias=False) for name, case in cases.items()}
+    (dearer,) = (name for name, found in counts.items() if found["answer"] > found["ordinary"])
+    return {"answer": dearer}
+
+
+def answer_first_bias(in_channels: int, out_channels: int) -> dict[str, Any]:
+    """Which bias the other can stand in for: behind the 1×1, both add one number to each output."""
+    reached = torch.linalg.matrix_rank(torch.randn(out_channels, in_channels)).item()
+    return {"answer": "depthwise" if reached < out_channels else "either"}
+
+
+def answer_activation(channels: int, size: int) -> dict[str, Any]:
+    """The numbers that a ReLU reads and writes."""
+    moved = cost(nn.Sequential(nn.ReLU()), (channels, size, size)).bytes // 4
+    return {"answer": moved, "once": moved // 2, "map": moved // channels}
+
+
+def _coffee(height: int, width: int, channels: int) -> Tensor:
+    """A photo whose colours are repeated until there are so many channels."""
+    return photo("coffee", (height, width))[:, torch.arange(channels) % 3]
+
+
+def task_layer(
+    answer: Any,
+    of: str,
+    in_channels: int,
+    out_channels: int,
+    size: list[int],
+    kernel_size: int = 3,
+    stride: int = 1,
+    padding: int = 1,
+) -> tuple[Any, Any]:
+    """Of a reader's layer the shape of a half's weight, a count, or the shape or maps that it makes."""
+    (height, width), own = size, (kernel_size, stride, padding)
+    image, layer = _coffee(height, width, in_channels), answer(in_channels, out_channels, *own)
+    yours = layer(image)
+    if yours is None:
+        return image, None
+    halves = nn.Sequential()
+    halves.depthwise = nn.Conv2d(in_channels, in_channels, *own, groups=in_channels)
+    halves.pointwise = nn.Conv2d(in_channels, out_channels, 1)
+    if of in ("depthwise", "pointwise"):
+        target, found = (list(getattr(module, of).weight.shape) for module in (halves, layer))
+        return target, found
+    if of == "shape":
+        return list(halves(image).shape), list(yours.shape)
+    if of == "maps":
+        for half, mine in zip(halves, (layer.depthwise, layer.pointwise), strict=True):
+            half.load_state_dict(mine.state_dict())
+        return halves(image).detach(), yours
+    target, found = (getattr(cost(module, image.shape), of) for module in (halves, layer))
+    return target, found
+
+
+SPATIAL = ("Sobel x", "sharpen", "emboss", "Sobel y", "box blur", "Laplacian")
+
+
+def task_merge(
+    answer: Any, in_channels: int, out_channels: int, kernel_size: list[int], multiplier: int = 0
+) -> tuple[Any, Any]:
+    """A photo through two steps, and through the one kernel that a reader makes of them."""
+    image, maps, (height, width) = (
+        _coffee(40, 56, in_channels),
+        in_channels * (multiplier or 1),
+        kernel_size,
+    )
+    taps = [kernel(name, max(kernel_size))[:height, :width] for name in SPATIAL[:maps]]
+    depthwise, pointwise = torch.stack(taps)[:, None], torch.randn(out_channels, maps, 1, 1)
+    channels = (in_channels,) if multiplier else ()
+    yours = answer(depthwise, pointwise, *channels)
+    shape = (out_channels, in_channels, height, width)
+    if getattr(yours, "shape", shape) != shape:
+        return list(shape), list(yours.shape)
+    target = F.conv2d(F.conv2d(image, depthwise, groups=in_channels), pointwise)
+    return target, F.conv2d(image, yours)
+
+
+task_merge_many = task_merge
