@@ -1,5 +1,6 @@
 """The pictures of lesson 05, by their sentences and artists."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,8 +11,10 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from convlab import (
+    ConvSpec,
     Explorer,
     alternatives,
+    check,
     cost,
     cut_patches,
     filter_bank,
@@ -41,7 +44,6 @@ def training_picture(accuracies=((0.5, 0.7), (0.9, 0.8)), chance=0.25):
     return show_training(
         dict(zip(NETWORKS, accuracies, strict=True)),
         {name: cost(network, (1, 24, 24)) for name, network in NETWORKS.items()},
-        dict.fromkeys(NETWORKS, 0.02),
         chance=chance,
     )
 
@@ -116,36 +118,48 @@ def test_time_stands_beside_multiply_adds_but_not_in_the_sentence(timings):
     assert "time" not in axes_of(show_five(CAT, channels=16, timings=timings))["bars"].get_xlabel()
 
 
-def test_training_is_shown_seed_by_seed_dearest_network_first():
+def test_training_is_shown_seed_by_seed_with_means_and_prices():
     picture = training_picture()
     accuracy = axes_of(picture)["accuracy"]
-    assert [label.get_text() for label in accuracy.get_yticklabels()] == ["ordinary", "bottleneck"]
+    assert [label.get_text() for label in accuracy.get_yticklabels()] == list(NETWORKS)
     dots = [sorted(cloud.get_offsets()[:, 0]) for cloud in accuracy.collections]
     assert np.allclose(dots, [[50, 70], [80, 90]])
     assert texts_of(accuracy) == ["60 %", "85 %", "chance"]
     price = cost(NETWORKS["ordinary"], (1, 24, 24))
     assert texts_of(axes_of(picture)["parameters"])[0] == f" {price.parameters:,}"
     assert axes_of(picture)["multiply-adds"].patches[0].get_width() == price.macs / 1e6
-    assert texts_of(axes_of(picture)["time a step"]) == [" 20 ms", " 20 ms"]
+
+
+def test_a_lead_is_drawn_with_three_standard_errors_of_its_mean():
+    ahead = axes_of(training_picture())["ahead"]
+    (left, right), _ = ahead.lines[1].get_data()
+    leads = [40, 10]  # points, seed by seed
+    assert left == pytest.approx(np.mean(leads) - 3 * np.std(leads, ddof=1) / 2**0.5)
+    assert (left + right) / 2 == pytest.approx(ahead.collections[1].get_offsets()[0, 0]) == pytest.approx(25)
+    assert ahead.get_xlim()[0] < left < right < ahead.get_xlim()[1]
+    assert ahead.get_xlabel() == "over ordinary, ± 3 standard errors"
 
 
 def test_the_sentence_on_training_holds_what_is_robust():
-    assert "2 networks, 2 seeds each, all above 2× chance (25%)" in training_picture().alt
-    assert "all above 1× chance" in training_picture(accuracies=((0.4, 0.4), (0.9, 0.9))).alt
+    assert "2 networks, 2 seeds each, above 2× chance (25%)" in training_picture().alt
+    assert "above 1× chance" in training_picture(accuracies=((0.4, 0.4), (0.9, 0.9))).alt
     assert "not all above chance" in training_picture(accuracies=((0.2, 0.2), (0.9, 0.9))).alt
     assert training_picture().alt == training_picture(accuracies=((0.6, 0.8), (0.7, 0.6))).alt
 
 
-def test_training_needs_the_same_networks_everywhere():
-    with pytest.raises(ValueError, match=r"accuracies of \['a'\] need costs"):
-        show_training({"a": [1.0]}, {"b": cost(NETWORKS["ordinary"], (1, 24, 24))}, {"a": 1.0}, chance=0.5)
+def test_training_needs_the_same_networks_and_as_many_seeds_of_each():
+    price = cost(NETWORKS["ordinary"], (1, 24, 24))
+    for accuracies in ({"a": [1.0, 1.0]}, {"b": [1.0]}, {"b": [1.0, 1.0], "c": [1.0]}):
+        with pytest.raises(ValueError, match="need costs of the same networks, and at least two seeds"):
+            show_training(accuracies, dict.fromkeys(set(accuracies) - {"a"} or "b", price), chance=0.5)
 
 
-def test_kernels_keep_one_scale_before_after_and_in_the_change():
+def test_kernels_are_shown_before_and_after_each_to_its_own_scale():
     picture = PICTURES["kernels"]()
-    before, after, change = (axes.images[0].get_array().filled(np.nan) for axes in picture.figure.axes)
-    np.testing.assert_allclose(after - before, change, atol=1e-6)
-    assert np.nanmax(np.abs([before, after])) == pytest.approx(1)
+    before, after = (axes.images[0].get_array().filled(np.nan) for axes in picture.figure.axes)
+    expected = KERNELS_BEFORE[0] / KERNELS_BEFORE[0].abs().max()
+    np.testing.assert_allclose(before[:3, :3], expected, atol=1e-6)
+    assert np.nanmax(np.abs(after)) == pytest.approx(1)
     assert "7 kernels of 3×3 before and after training; 7 of them" in picture.alt
     assert "0 of them" in show_learned_kernels(KERNELS_BEFORE, KERNELS_BEFORE).alt
     with pytest.raises(ValueError, match=r"before=\(7, 3, 3\) and after=\(2, 3, 3\)"):
@@ -178,3 +192,88 @@ def test_no_state_of_the_explorers_is_an_error():
 def test_an_explorer_follows_its_controls(timings):
     five = Explorer(partial(show_five, CAT, timings=timings), channels=(8, 16))
     assert "8 to 8 channels" in five.set(channels=8).sentence
+
+
+def same_price(channels, kernel_size):
+    area, width = kernel_size**2, 8
+    while (area + width + 8) * (width + 8) <= area * channels**2:
+        width += 8
+    return width
+
+
+WIDTHS = {
+    "the pointwise half alone": (lambda c, k: k * c // 8 * 8, "✗ Wrong for 12 channels, 5×5", "Both halves"),
+    "a number that no width is": (
+        lambda c, k: int(((k**4 + 4 * (k * c) ** 2) ** 0.5 - k**2) / 2),
+        "✗ Right for 12 channels, 5×5. Wrong for 20 channels, 3×3",
+        "a multiple of 8",
+    ),
+    "one step too far": (lambda c, k: same_price(c, k) + 8, "✗ Wrong for 12 channels, 5×5", "Stop before"),
+    "a number as text": (lambda c, k: str(same_price(c, k)), "✗ Wrong for 12 channels", "yours '48'"),
+    "a fixed share": (
+        lambda c, k: 8 * int(0.9 * c * k / 8),
+        "✗ Right for 12 channels, 5×5; 20 channels, 3×3; 32 channels, 5×5. Wrong for 64 channels, 3×3",
+        "target 184, yours 168. The more channels, the less the first half weighs",
+    ),
+    "always 3×3": (
+        lambda c, k: same_price(c, 3) * (k == 3) or {12: 48, 32: 152}[c],
+        "✗ Right for 12 channels, 5×5; 20 channels, 3×3; 64 channels, 3×3. Wrong for 32 channels, 5×5",
+        "k is not always 3",
+    ),
+}
+
+
+@pytest.mark.parametrize("slip", WIDTHS)
+def test_a_width_that_is_wrong_is_told_why(slip):
+    answer, begins, hint = WIDTHS[slip]
+    said = check("05/width", answer).said
+    assert said.startswith(begins)
+    assert hint in said
+    assert check("05/width", same_price).right
+
+
+def separable(*rates, kernel_size=3):
+    pairs = [alternatives(64, 64, kernel_size, dilation=rate) for rate in rates]
+    return [
+        spec
+        for pair in pairs
+        for spec in (
+            replace(pair["separable"][0], dilation=pair["dilated"][0].dilation),
+            pair["separable"][1],
+        )
+    ]
+
+
+BODIES = {
+    "channels that do not fit": (
+        [ConvSpec(64, 32, 1)],
+        "the shape of the output: target (64, 56, 56), yours (32",
+    ),
+    "no padding": ([ConvSpec(64, 64, 3)], "yours (64, 54, 54)"),
+    "one channel with a wide view": (
+        [ConvSpec(64, 1, 1), ConvSpec(1, 1, 15, padding="same"), ConvSpec(1, 64, 1)],
+        "the narrowest layer: target at least 16 channels, yours a layer with 1. No layer",
+    ),
+    "groups that never meet": (
+        separable(1, 2, 4)[::2],
+        "the pairs of input and output channels that meet: target 4096, yours 64",
+    ),
+    "too narrow a view": (separable(1, 2), "the view: target at least 15 pixels across, yours 7, 8 too few"),
+    "holes": (separable(2, 2, 4), "the share of pixels in view that is touched: target 1.0, yours 0.28"),
+    "a rate wider than the row before": (separable(1, 2, 8), "no rate may be larger than the row seen"),
+    "too expensive": (
+        [ConvSpec(64, 64, 15, padding="same")],
+        "the price: target at most 60,000,000 multiply-adds, yours 2,",
+    ),
+}
+
+
+@pytest.mark.parametrize("slip", BODIES)
+def test_a_body_is_told_which_need_it_fails_and_by_how_much(slip):
+    answer, said = BODIES[slip]
+    assert said in check("05/budget", answer).said
+
+
+@pytest.mark.parametrize("body", [separable(1, 2, 4), separable(4, 1, 2), separable(1, kernel_size=15)])
+def test_there_is_more_than_one_body_within_the_budget(body):
+    assert check("05/budget", body).right

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from convlab.arithmetic import ConvSpec, per_axis
+from convlab.arithmetic import ConvSpec, per_axis, receptive_field
 from convlab.checks import check_mapping, check_one_of, check_sequence, check_type, check_whole
 from convlab.images import Photo, as_photo
 from convlab.kernels import KERNELS, named_kernel
@@ -75,9 +75,12 @@ def _reach(specs: tuple[ConvSpec, ...]) -> int:
     return measure_receptive_field(layers, (specs[0].in_channels, 33, 33)).size[0]
 
 
-def _five(in_channels: int, out_channels: int, kernel_size: int) -> tuple[dict[str, Any], ...]:
+def _five(
+    in_channels: int, out_channels: int, kernel_size: int, groups: int = 4
+) -> tuple[dict[str, Any], ...]:
     """The convolutions of the five by name, the weights of each, and the pixels across that it sees."""
-    layers = {name: alternatives(in_channels, out_channels, kernel_size)[name] for name in FIVE}
+    ways = alternatives(in_channels, out_channels, kernel_size, groups=groups)
+    layers = {name: ways[name] for name in FIVE}
     weights = {name: sum(spec.num_weights for spec in specs) for name, specs in layers.items()}
     return layers, weights, {name: _reach(specs) for name, specs in layers.items()}
 
@@ -184,72 +187,98 @@ def show_patches(patches: Patches, names: Sequence[str]) -> page.Picture:
 
 
 def show_training(
-    accuracies: Mapping[str, Sequence[float]],
-    costs: Mapping[str, Cost],
-    step_seconds: Mapping[str, float],
-    *,
-    chance: float,
+    accuracies: Mapping[str, Sequence[float]], costs: Mapping[str, Cost], *, chance: float
 ) -> page.Picture:
-    """Held-out accuracy of each seed, beside multiply-adds, parameters and time of a training step.
+    """Held-out accuracy of each seed, how far ahead of the first network it is, and the price.
 
     Parameters
     ----------
     accuracies : mapping of str to sequence of float
-        For each network, the share of held-out patches that each of its seeds gets right.
+        For each network, "separable 40" say, the share of held-out patches that each of its seeds
+        gets right; the first word of a name is its kind.
     costs : mapping of str to Cost
         Of each network, for one patch.
-    step_seconds : mapping of str to float
-        Of one training step. Drawn, but not part of the sentence.
     chance : float
         The accuracy of a guess.
 
     Raises
     ------
     ValueError
-        If the three are not about the same networks.
+        If the two are not about the same networks, or for fewer than two seeds or not as many of each.
     """
     check_mapping("costs", costs, Cost)
-    if set(accuracies) != set(costs) or set(accuracies) != set(step_seconds):
-        raise ValueError(f"accuracies of {list(accuracies)} need costs and step_seconds of the same networks")
-    names = sorted(accuracies, key=lambda name: (-costs[name].macs, -costs[name].parameters))
-    height = 0.62 * len(names)
+    counts = set(map(len, accuracies.values()))
+    if set(accuracies) != set(costs) or len(counts) != 1 or max(counts) < 2:
+        raise ValueError(
+            f"accuracies of {list(accuracies)} need costs of the same networks, and at least "
+            "two seeds, as many of each"
+        )
+    percent = {name: 100 * np.asarray(values) for name, values in accuracies.items()}
+    first, *others = percent
+    leads = {name: percent[name] - percent[first] for name in others}
+    height = 0.62 * len(percent)
     columns: dict[str, tuple[dict[str, float], str]] = {
-        "multiply-adds": ({name: costs[name].macs / 1e6 for name in names}, "{:.2f} M"),
-        "parameters": ({name: costs[name].parameters for name in names}, "{:,}"),
-        "time a step": ({name: 1000 * step_seconds[name] for name in names}, "{:.0f} ms"),
+        "multiply-adds": ({name: costs[name].macs / 1e6 for name in percent}, "{:.2f} M"),
+        "parameters": ({name: costs[name].parameters for name in percent}, "{:,}"),
     }
-    dots = page.panel("accuracy", 4.1, height, left=1.1, below=0.3)
-    sheet = page.blank(page.across(dots, page.panels(columns, 1.6, height, below=0.3, gap=0.15)))
-    _draw_accuracies(sheet["accuracy"], {name: accuracies[name] for name in names}, chance)
-    colours = [palette.of_kind(name) for name in names]
+    dots = page.panel("accuracy", 3.2, height, left=1.2, below=0.5)
+    ahead = page.panel("ahead", 2.6, height, below=0.5)
+    prices = page.panels(columns, 1.45, height, below=0.5, gap=0.15)
+    sheet = page.blank(page.across(dots, ahead, prices))
+    _draw_accuracies(sheet["accuracy"], percent, 100 * chance)
+    _draw_leads(sheet["ahead"], {first: np.zeros(max(counts))} | leads)
+    colours = [_colour_of(name) for name in percent]
     for label, (values, form) in columns.items():
         charts.bars(sheet[label], values, label, colours=colours, form=form.format, named=False, room=1.9)
-    seeds = min(map(len, accuracies.values()))
     worst = min(float(np.mean(values)) for values in accuracies.values())
-    times_chance = int(min(worst / chance, 2))
-    each = "; ".join(f"{name} {costs[name].macs:,} and {costs[name].parameters:,}" for name in names)
-    verdict = f"all above {times_chance}× chance ({chance:.0%})" if worst > chance else "not all above chance"
+    verdict = f"above {int(min(worst / chance, 2))}× chance" if worst > chance else "not all above chance"
+    each = "; ".join(f"{name} {costs[name].macs:,} and {costs[name].parameters:,}" for name in percent)
     return sheet.says(
-        f"Held-out accuracy of {len(names)} networks, {seeds} seeds each, {verdict}. "
-        f"Multiply-adds and parameters: {each}."
+        f"Held-out accuracy of {len(percent)} networks, {max(counts)} seeds each, {verdict} ({chance:.0%}), "
+        f"and their lead over {first}, ± 3 standard errors. Multiply-adds and parameters: {each}."
     )
 
 
-def _draw_accuracies(ax: Axes, accuracies: Mapping[str, Sequence[float]], chance: float) -> Axes:
+def _colour_of(name: str) -> str:
+    return palette.of_kind(name.split()[0])
+
+
+def _draw_accuracies(ax: Axes, percent: Mapping[str, np.ndarray], chance: float) -> Axes:
     """A row for each network: a dot for each seed, a bar at their mean."""
-    for row, (name, values) in enumerate(accuracies.items()):
-        percent, colour = 100 * np.asarray(values), palette.of_kind(name)
-        mean = percent.mean()
-        ax.plot([percent.min(), percent.max()], [row, row], color=colour, linewidth=2, alpha=0.5)
-        ax.scatter(percent, [row] * len(percent), s=70, color=colour, edgecolors="white", zorder=3)
-        ax.plot([mean] * 2, [row - 0.2, row + 0.2], color=colour, linewidth=4)
-        page.write(ax, mean, row - 0.22, f"{mean:.0f} %", ha="center", va="bottom", fontsize=palette.SMALL)
-    ax.axvline(100 * chance, color=palette.MUTED, linestyle="--", linewidth=1.5)
+    for row, (name, values) in enumerate(percent.items()):
+        colour, mean = _colour_of(name), values.mean()
+        ax.scatter(values, [row] * len(values), s=40, color=colour, edgecolors="white", alpha=0.6)
+        ax.plot([mean] * 2, [row - 0.24, row + 0.24], color=colour, linewidth=4)
+        page.write(ax, mean, row - 0.26, f"{mean:.0f} %", ha="center", va="bottom", fontsize=palette.SMALL)
+    ax.axvline(chance, color=palette.MUTED, linestyle="--", linewidth=1.5)
     style = {"fontsize": palette.SMALL, "color": palette.MUTED, "va": "bottom"}
-    page.write(ax, 100 * chance + 1, len(accuracies) - 0.5, "chance", **style)
-    page.frame(ax, "held-out accuracy, %").set(xlim=(0, 100), ylim=(len(accuracies) - 0.4, -0.6))
+    page.write(ax, chance + 1, len(percent) - 0.5, "chance", **style)
+    page.frame(ax, "held-out accuracy, %").set(xlim=(0, 100))
     page.name_ticks(ax.xaxis, range(0, 101, 20), range(0, 101, 20))
-    page.name_ticks(ax.yaxis, accuracies)
+    return _rows(ax, percent)
+
+
+def _draw_leads(ax: Axes, leads: Mapping[str, np.ndarray]) -> Axes:
+    """A row for each network: how far it is ahead of the first, ± 3 standard errors of this mean."""
+    widest = 5.0
+    for row, (name, values) in enumerate(leads.items()):
+        mean, error = values.mean(), values.std(ddof=1) / sqrt(len(values))
+        ends = mean - 3 * error, mean + 3 * error
+        ax.plot(ends, [row, row], color=_colour_of(name), linewidth=3)
+        ax.scatter([mean], [row], s=60, color=_colour_of(name), edgecolors="white", zorder=3)
+        widest = max(widest, *map(abs, ends))
+    ax.axvline(0, color=palette.MUTED, linestyle="--", linewidth=1.5)
+    page.frame(ax, "lead, points")
+    step = next(step for step in (5, 10, 20, 50, 100, 200) if 2 * step >= widest)
+    page.name_ticks(ax.xaxis, (-step, 0, step), (-step, 0, step))
+    ax.set_xlim(-1.15 * max(widest, step), 1.15 * max(widest, step))
+    ax.set_xlabel(f"over {next(iter(leads))}, ± 3 standard errors", fontsize=palette.LABEL, color=palette.INK)
+    return _rows(ax, [""] * len(leads))
+
+
+def _rows(ax: Axes, names: Sequence[str] | Mapping[str, object]) -> Axes:
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    page.name_ticks(ax.yaxis, names)
     return page.thin_sides(ax, "bottom")
 
 
@@ -259,9 +288,7 @@ def _largest(maps: Tensor) -> Tensor:
 
 
 def show_learned_kernels(before: Tensor, after: Tensor) -> page.Picture:
-    """The kernels (N, k, k) of a layer before and after training, and the change.
-
-    Each kernel keeps one scale in all three: the largest weight that it has before or after.
+    """The kernels (N, k, k) of a layer before and after training, each to its own scale.
 
     Raises
     ------
@@ -276,11 +303,11 @@ def show_learned_kernels(before: Tensor, after: Tensor) -> page.Picture:
     count, height, width = after.shape
     columns = ceil(sqrt(count))
     ratio = columns * width / (ceil(count / columns) * height)
-    parts = {"before training": before, "after training": after, "the change": after - before}
-    limit = torch.maximum(_largest(before), _largest(after))
-    sheet = page.blank(page.side_by_side(dict.fromkeys(parts, ratio)))
+    parts = {"before training": before, "after training": after}
+    sheet = page.blank(page.side_by_side(dict.fromkeys(parts, ratio), height=4))
     for title, kernels in parts.items():
-        draw.tiles(sheet[title], kernels / limit, columns, title, palette.KERNEL, cmap=palette.DIVERGING)
+        shown = kernels / _largest(kernels)
+        draw.tiles(sheet[title], shown, columns, title, palette.KERNEL, cmap=palette.DIVERGING)
     changed = int((after != before).flatten(1).any(dim=1).sum())
     return sheet.says(
         f"{count} kernels of {height}×{width} before and after training; {changed} of them have changed."
@@ -319,7 +346,7 @@ def show_features(
         maps = {name: net[: 1 + layer](patch)[0] for name, net in given.items()}
     for name, values in maps.items():
         tiles = values[:16] / _largest(values[:16])
-        shown_maps = draw.tiles(sheet[name], tiles, 4, name, palette.of_kind(name), limits=(0, 1))
+        shown_maps = draw.tiles(sheet[name], tiles, 4, name, _colour_of(name), limits=(0, 1))
         shown_maps.images[0].mouseover = False  # each to its own scale: no numbers to read
     after = f"after {words.count(layer, 'layer')}" if layer else "after the stem"
     each = "; ".join(f"{name}, {words.size(values.shape)}" for name, values in maps.items())
@@ -345,9 +372,9 @@ def answer_larger_half(in_channels: int, out_channels: int, kernel_size: int) ->
     return halves | wrong | shown | {"answer": halves[larger]}
 
 
-def answer_fewest_weights(reach: int, **layer: int) -> dict[str, Any]:
+def answer_fewest_weights(reach: int, groups: int = 4, **layer: int) -> dict[str, Any]:
     """Of the five that reach further than `reach`, the one with the fewest weights."""
-    _, weights, reaches = _five(**layer)
+    _, weights, reaches = _five(**layer, groups=groups)
     fewest = min((name for name in FIVE if reaches[name] > reach), key=lambda name: weights[name])
     return answer_separable_weights(**layer) | {"answer": fewest, "weights": weights, "reaches": reaches}
 
@@ -375,6 +402,45 @@ def answer_bytes(channels: int, size: int) -> dict[str, Any]:
     separable, fewer = sum(moved[:-1]), sum(spec.num_weights for spec in halves) / ordinary.num_weights
     wrong = {"unsplit": (separable - 2 * each) / moved[-1], "unread": (separable - each) / moved[-1]}
     return wrong | {"answer": separable / moved[-1], "halves": halves, "weights": fewer}
+
+
+def answer_margin(lead: float, error: float, margin: int) -> dict[str, Any]:
+    """What may be said of a mean difference, with a margin of some standard errors."""
+    room = margin * error
+    answer = "no answer" if abs(lead) <= room else "ahead" if lead > 0 else "behind"
+    least = f"{lead - room:.1f}".replace("-", "−")
+    return {"answer": answer, "room": room, "least": least, "most": lead + room}
+
+
+def answer_wide_grouped(channels: int, kernel_size: int, groups: int) -> dict[str, Any]:
+    """The channels at which a layer in groups has the weights of an ordinary one."""
+    weights = ConvSpec(channels, channels, kernel_size).num_weights
+    widths = range(groups, groups * channels + 1, groups)
+    answer = next(n for n in widths if ConvSpec(n, n, kernel_size, groups=groups).num_weights >= weights)
+    return {"answer": answer, "weights": weights, "times": groups * channels, "wider": answer // channels}
+
+
+def answer_larger_patches(size: int, larger: int) -> dict[str, Any]:
+    """How many times the multiply-adds a layer takes on larger patches."""
+    layer = ConvSpec(1, 1, 3, stride=2, padding=1)
+    sides, answer = larger // size, layer.macs(larger) // layer.macs(size)
+    return {"answer": answer, "sides": sides, "volume": sides**3}
+
+
+def answer_wide_pointwise(channels: int, kernel_size: int) -> dict[str, Any]:
+    """The channels at which a 1×1 layer has the weights of an ordinary one."""
+    weights, area = ConvSpec(channels, channels, kernel_size).num_weights, kernel_size**2
+    answer = next(n for n in range(channels, weights) if ConvSpec(n, n, 1).num_weights >= weights)
+    return {"answer": answer, "weights": weights, "times": area * channels, "area": area}
+
+
+def answer_seeds(seeds: int, narrower: int) -> dict[str, Any]:
+    """How many times as many seeds make the standard error so many times smaller."""
+    answer = narrower**2
+    return {"answer": answer, "all": answer * seeds, "root": sqrt(narrower), "double": 2 * narrower}
+
+
+answer_wide_view = answer_fewest_weights
 
 
 def answer_output(size: int, padding: int, **layer: Any) -> dict[str, Any]:
@@ -412,3 +478,41 @@ def answer_groups(channels: int, kernel_size: int, groups: int) -> dict[str, Any
     each, area = spec.num_weights // channels, kernel_size**2
     wrong = {"ordinary": area * channels**2, "single": area * channels, "swapped": area * channels * groups}
     return wrong | {"answer": spec.num_weights, "each": each, "part": spec.num_weights // groups}
+
+
+def task_width(answer: Any, channels: int, kernel_size: int) -> tuple[Any, Any]:
+    """The widest separable layer, in steps of 8 channels, with no more weights than the ordinary one has."""
+    limit = ConvSpec(channels, channels, kernel_size).num_weights
+    prices = {
+        width: sum(spec.num_weights for spec in alternatives(width, width, kernel_size)["separable"])
+        for width in range(8, kernel_size * channels + 1, 8)
+    }
+    widest, yours = max(width for width in prices if prices[width] <= limit), answer(channels, kernel_size)
+    return widest, repr(yours) if isinstance(yours, str) else yours
+
+
+def task_budget(answer: Any, need: str, channels: int, size: int, limit: int = 0) -> tuple[Any, Any]:
+    """What is wanted of a body of layers, and what the reader's comes to; the same where it does."""
+    specs = check_sequence("body", answer, ConvSpec)
+    body = nn.Sequential(*(spec.module() for spec in specs)).eval()
+    if need == "shape":
+        with torch.no_grad():
+            return (channels, size, size), tuple(body(torch.zeros(1, channels, size, size)).shape[1:])
+    if need == "width":
+        target, least = f"at least {limit} channels", min(min(s.in_channels, s.out_channels) for s in specs)
+        return target, target if least >= limit else f"a layer with {least}"
+    if need == "channels":
+        lit = torch.eye(channels)[:, :, None, None].expand(-1, -1, 9, 9)  # in each image another channel
+        with torch.no_grad():
+            moved = (body(lit) - body(torch.zeros_like(lit))).abs().amax(dim=(2, 3)) > 0
+        return channels**2, int(moved.sum())
+    if need == "price":
+        macs = cost(body, (channels, size, size)).macs
+        target, over = f"at most {limit:,} multiply-adds", macs - limit
+        return target, target if over <= 0 else f"{macs:,}, {over:,} too many"
+    seen = min(receptive_field(specs)[-1].size)
+    if need == "view":
+        target, short = f"at least {limit} pixels across", limit - seen
+        return target, target if short <= 0 else f"{seen}, {short} too few"
+    field = measure_receptive_field(body, (channels, 2 * seen + 1, 2 * seen + 1))
+    return 1.0, round(field.coverage, 2)
