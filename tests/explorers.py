@@ -15,7 +15,7 @@ from convlab import Explorer
 LESSONS = {
     path.name[:2]: path for path in sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9]*.ipynb"))
 }
-ALL = 200  # states up to which each is drawn
+ALL = 100  # states up to which each is drawn
 
 
 @cache

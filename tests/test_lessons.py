@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 import tomllib
 from collections import Counter
@@ -43,6 +44,34 @@ def test_what_a_reader_sees_of_the_code_teaches_or_shows(path):
     assert scaffolding(cells) <= 0.1 * sum(lines)
     assert median(lines) <= 4
     assert lines[int(0.9 * (len(lines) - 1))] <= 10
+
+
+@each_lesson
+def test_what_is_asserted_is_computed_by_something(path):
+    for cell in read(path):
+        if cell.cell_type == "code":
+            assert constant_asserts(cell.source) == []
+
+
+def constant_asserts(source):
+    """Parts of assertions that no code of ours or of torch can make false."""
+    parts = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Assert):
+            parts += node.test.values if isinstance(node.test, ast.BoolOp) else [node.test]
+    named = {part: {node.id for node in ast.walk(part) if isinstance(node, ast.Name)} for part in parts}
+    return [ast.unparse(part) for part, names in named.items() if not names - set(dir(builtins))]
+
+
+def test_an_assertion_of_constants_is_noticed():
+    source = "assert x == 3 and 3 * 3 * 64 == 576\nassert round(0.25, 1) == 0.2\nassert len(x) == 3"
+    assert constant_asserts(source) == ["3 * 3 * 64 == 576", "round(0.25, 1) == 0.2"]
+
+
+@each_lesson
+def test_the_roofline_stands_in_the_last_lesson_alone(path):
+    text = " ".join(cell.source for cell in read(path)).replace("roofline=False", "")
+    assert ("roofline" in text.lower()) == (path == LESSONS[-1])
 
 
 @each_lesson
