@@ -122,12 +122,12 @@ def lesson_links(address: Address, lesson: str) -> str:
 
 def next_links(address: Address, lesson: str, root: Path) -> str:
     """What a notebook's last cell says: where to go from here, beside it and, for Colab, on GitHub."""
-    titles = {path.stem: title_of(path) for path in sorted((root / "notebooks").glob("*.ipynb"))}
-    name, up, lessons = lesson.split("/")[-1], "../" * lesson.count("/"), list(titles)
+    titles = {path.stem: title_of(path) for path in lessons(root)}
+    name, up, names = lesson.split("/")[-1], "../" * lesson.count("/"), list(titles)
     if up:
         target, words = f"{name}.ipynb", f"Back to the lesson: {titles.get(name, name)}"
-    elif name in lessons[:-1]:
-        after = lessons[lessons.index(name) + 1]
+    elif name in names[:-1]:
+        after = names[names.index(name) + 1]
         target, words = f"{after}.ipynb", f"Next: {after[:2]} · {titles[after]}"
     else:
         target, words = "README.md", "This was the last lesson. Back to the map of the course"
@@ -193,10 +193,13 @@ def put_in_lesson(cells: list[dict], lesson: str, address: Address, root: Path) 
     cells[-1]["source"] = put(cells[-1]["source"], next_links(address, lesson, root), lesson)
 
 
+def lessons(root: Path) -> list[Path]:
+    return sorted((root / "notebooks").glob("*.ipynb"))
+
+
 def notebooks(root: Path) -> list[Path]:
     """Every notebook of the course: the lessons, then the solutions."""
-    folder = root / "notebooks"
-    return [*sorted(folder.glob("*.ipynb")), *sorted(folder.glob("solutions/*.ipynb"))]
+    return [*lessons(root), *sorted((root / "notebooks" / "solutions").glob("*.ipynb"))]
 
 
 def name_of(path: Path, root: Path) -> str:
@@ -235,14 +238,14 @@ def current_address(root: Path) -> Address:
 
 def rewrite(root: Path, address: Address) -> list[Path]:
     """Write the address into every link; gives the files that this changed."""
-    lessons = [path.stem for path in notebooks(root) if path.parent.name == "notebooks"]
+    names = [path.stem for path in lessons(root)]
     readme, overview, citation = root / "README.md", root / "notebooks" / "README.md", root / "CITATION.cff"
     current_address(root)  # says so if the citation has lost its line
     line = f"repository-code: {address.page}/tree/{address.branch}"
     new = {path: lesson_file(path, address, root) for path in notebooks(root)}
-    new[readme] = put(readme.read_text(encoding="utf-8"), readme_links(address, lessons), "README.md")
+    new[readme] = put(readme.read_text(encoding="utf-8"), readme_links(address, names), "README.md")
     new[overview] = put(
-        overview.read_text(encoding="utf-8"), map_links(address, lessons), "notebooks/README.md"
+        overview.read_text(encoding="utf-8"), map_links(address, names), "notebooks/README.md"
     )
     new[citation] = re.sub(
         "^repository-code: .*$", line, citation.read_text(encoding="utf-8"), flags=re.MULTILINE
