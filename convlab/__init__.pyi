@@ -11,6 +11,7 @@ from .arithmetic import (
     tap_offsets as tap_offsets,
 )
 from .explore.choices import grid as grid, photos as photos
+from .explore.drills import Drill as Drill
 from .explore.explorers import Explorer as Explorer, Prediction as Prediction
 from .explore.questions import Question as Question, ask as ask, quiz as quiz
 from .explore.tasks import Verdict as Verdict, check as check
@@ -75,7 +76,6 @@ from .pictures.figures import (
     show_field as show_field,
     show_kernels as show_kernels,
     show_maps as show_maps,
-    show_photo as show_photo,
     show_times as show_times,
 )
 from .pictures.page import Picture as Picture

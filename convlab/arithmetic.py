@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from math import prod
 from operator import mul
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -117,8 +118,7 @@ class ConvSpec:
     @property
     def num_weights(self) -> int:
         """Weights, without biases."""
-        out_channels, in_channels, height, width = self.weight_shape
-        return out_channels * in_channels * height * width
+        return prod(self.weight_shape)
 
     @property
     def num_parameters(self) -> int:
@@ -137,17 +137,13 @@ class ConvSpec:
         padded = [n + sum(p) for n, p in zip(input_size, self.padding_amounts, strict=True)]
         reach = self.effective_kernel_size
         if padded[0] < reach[0] or padded[1] < reach[1]:
-            raise ValueError(
-                f"input {input_size[0]}×{input_size[1]} ({padded[0]}×{padded[1]} with padding) is "
-                f"smaller than the effective kernel {reach[0]}×{reach[1]} "
-                f"(kernel_size={self.kernel_size}, dilation={self.dilation})"
-            )
+            raw, wide, span = (f"{h}×{w}" for h, w in (input_size, padded, reach))
+            raise ValueError(f"input {raw} ({wide} with padding) is smaller than the effective kernel {span}")
         return per_axis(lambda n, k, s: (n - k) // s + 1, padded, reach, self.stride)
 
     def macs(self, input_size: int | Pair) -> int:
         """Multiply-adds for one image of (height, width) pixels; biases are not counted."""
-        height, width = self.output_size(input_size)
-        return self.num_weights * height * width
+        return self.num_weights * prod(self.output_size(input_size))
 
     def module(self) -> nn.Conv2d:
         """The layer itself, with PyTorch's random initial weights."""
@@ -160,18 +156,11 @@ class ConvSpec:
 class ReceptiveField:
     """What one output of a stack sees of its input; each value is (height, width), in pixels.
 
-    ``size`` is the bounding box of the field, ``stride`` the step in the input between neighbouring
-    outputs, ``padding`` how far the field of the first output begins before the input's first
-    pixel, and ``center`` the middle of that field (0 is the middle of the first pixel).
+    ``size`` is the bounding box of the field, ``stride`` the step in the input between neighbouring outputs.
     """
 
     size: Pair
     stride: Pair
-    padding: Pair
-
-    @property
-    def center(self) -> tuple[float, float]:
-        return per_axis(lambda size, before: (size - 1) / 2 - before, self.size, self.padding)
 
 
 def receptive_field(specs: Iterable[ConvSpec]) -> tuple[ReceptiveField, ...]:
@@ -182,13 +171,12 @@ def receptive_field(specs: Iterable[ConvSpec]) -> tuple[ReceptiveField, ...]:
     Araujo, Norris and Sim, "Computing receptive fields of convolutional neural networks",
     Distill, 2019.
     """
-    size, stride, padding = (1, 1), (1, 1), (0, 0)
+    size = stride = (1, 1)
     fields = []
     for spec in check_sequence("specs", specs, ConvSpec):
         size = per_axis(lambda n, k, step: n + (k - 1) * step, size, spec.effective_kernel_size, stride)
-        padding = per_axis(lambda n, pads, step: n + pads[0] * step, padding, spec.padding_amounts, stride)
         stride = per_axis(mul, stride, spec.stride)
-        fields.append(ReceptiveField(size, stride, padding))
+        fields.append(ReceptiveField(size, stride))
     return tuple(fields)
 
 

@@ -90,7 +90,7 @@ def check_wholes(name: str, values: object, least: int) -> list[int]:
     return [check_whole(name, value, least) for value in check_sequence(name, values)]
 
 
-def check_mapping(name: str, value: object, kind: type[T], least: int = 1) -> dict[Any, T]:
+def check_mapping(name: str, value: object, kind: type = object, least: int = 1) -> dict[Any, Any]:
     """The items by name, if there are at least `least`, each of this kind.
 
     Raises

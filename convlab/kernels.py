@@ -19,14 +19,9 @@ def _binomial(size: int) -> Tensor:
     return reduce(_convolve, [torch.ones(2)] * (size - 1), torch.ones(1))
 
 
-def _centred(values: Tensor, size: int) -> Tensor:
-    return torch.nn.functional.pad(values, ((size - len(values)) // 2,) * 2)
-
-
 def identity(size: int) -> Tensor:
     """Looks at the middle pixel only."""
-    middle = _centred(torch.ones(1), size)
-    return torch.outer(middle, middle)
+    return torch.nn.functional.pad(torch.ones(1, 1), (size // 2,) * 4)
 
 
 def box_blur(size: int) -> Tensor:
@@ -53,16 +48,11 @@ def sobel_x(size: int) -> Tensor:
     return torch.outer(_binomial(size), slope)
 
 
-def sobel_y(size: int) -> Tensor:
-    """Below minus above, averaged along the horizontal: answers to horizontal edges."""
-    return sobel_x(size).T
-
-
 def laplacian(size: int) -> Tensor:
     """Second difference across plus second difference down: the neighbours minus the middle."""
     inner = _binomial(size - 2)
     bend = _convolve(inner, torch.tensor([1.0, -2.0, 1.0]))
-    across = torch.outer(_centred(inner, size), bend)
+    across = torch.outer(torch.nn.functional.pad(inner, (1, 1)), bend)
     return across + across.T
 
 
@@ -78,7 +68,7 @@ KERNELS = {
     "Gaussian blur": gaussian_blur,
     "sharpen": sharpen,
     "Sobel x": sobel_x,
-    "Sobel y": sobel_y,
+    "Sobel y": lambda size: sobel_x(size).T,  # below minus above: answers to horizontal edges
     "Laplacian": laplacian,
     "emboss": emboss,
 }
@@ -121,9 +111,7 @@ def named_kernel(kernel: str | Tensor, kernel_size: int = 3, *, name: str = "ker
         return KERNELS[check_one_of(name, kernel, KERNELS)](size)
     side = kernel.shape[-1] if kernel.dim() == 2 else 0
     if kernel.shape != (side, side) or side % 2 == 0 or not kernel.isfinite().all():
-        raise ValueError(
-            f"{name} of shape {tuple(kernel.shape)} must be a square of finite numbers with a middle"
-        )
+        raise ValueError(f"{name} of shape {tuple(kernel.shape)} must be an odd square of finite numbers")
     return torch.nn.functional.pad(kernel.float(), ((size - side) // 2,) * 4)
 
 

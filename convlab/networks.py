@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from convlab.arithmetic import ConvSpec
-from convlab.checks import check_one_of, check_whole, check_wholes
+from convlab.checks import Pair, check_one_of, check_whole
 
 
 def _conv(in_channels: int, out_channels: int, kernel_size: int, **options: int) -> nn.Sequential:
@@ -21,16 +21,13 @@ def _conv(in_channels: int, out_channels: int, kernel_size: int, **options: int)
     return nn.Sequential(spec.module(), nn.BatchNorm2d(out_channels), nn.ReLU())
 
 
-def _network(features: Iterable[nn.Module], channels: int, num_classes: int) -> nn.Sequential:
-    """The features, averaged over all positions and classified; ``.features`` is the first part."""
-    layers = {
-        "features": nn.Sequential(*features),
-        "pool": nn.AdaptiveAvgPool2d(1),
-        "flatten": nn.Flatten(),
-        "classifier": nn.Linear(channels, check_whole("num_classes", num_classes, 1)),
-    }
-    return nn.Sequential(OrderedDict(layers))
+def _network(features: Iterable[nn.Module], pooled: int, classifier: nn.Module) -> nn.Sequential:
+    """The features, ``.features``, averaged until they are `pooled` pixels wide, and classified."""
+    parts = {"features": nn.Sequential(*features), "pool": nn.AdaptiveAvgPool2d(pooled)}
+    return nn.Sequential(OrderedDict(parts, flatten=nn.Flatten(), classifier=classifier))
 
+
+CLASSES = 1000  # of ImageNet
 
 # Output channels and stride of each of the 13 layers after the first.
 _NARROW = (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)
@@ -44,7 +41,7 @@ def _thin(channels: int, width: object) -> int:
     return int(thinned)
 
 
-def mobilenet_v1(width: float = 1.0, *, separable: bool = True, num_classes: int = 1000) -> nn.Sequential:
+def mobilenet_v1(width: float = 1.0, *, separable: bool = True) -> nn.Sequential:
     """MobileNet v1 on (1, 3, H, W), or its twin with ordinary 3×3 convolutions.
 
     Parameters
@@ -53,8 +50,6 @@ def mobilenet_v1(width: float = 1.0, *, separable: bool = True, num_classes: int
         Multiplies every number of channels: the paper has 1, 0.75, 0.5 and 0.25; at least 1/32.
     separable : bool
         False puts one ordinary convolution in place of each depthwise and pointwise pair.
-    num_classes : int
-        Outputs of the classifier.
 
     References
     ----------
@@ -65,32 +60,26 @@ def mobilenet_v1(width: float = 1.0, *, separable: bool = True, num_classes: int
     channels = _thin(32, width)
     layers = [_conv(3, channels, 3, stride=2)]
     for out, stride in MOBILENET_V1:
-        out_channels = _thin(out, width)
+        before, channels = channels, _thin(out, width)
         if separable:
-            layers.append(_conv(channels, channels, 3, stride=stride, groups=channels))
-            layers.append(_conv(channels, out_channels, 1))
+            layers += _conv(before, before, 3, stride=stride, groups=before), _conv(before, channels, 1)
         else:
-            layers.append(_conv(channels, out_channels, 3, stride=stride))
-        channels = out_channels
-    return _network(layers, channels, num_classes)
+            layers.append(_conv(before, channels, 3, stride=stride))
+    return _network(layers, 1, nn.Linear(channels, CLASSES))
 
 
 class _Bottleneck(nn.Module):
     """1×1 down, 3×3 (in groups), 1×1 up, added to what came in."""
 
-    def __init__(
-        self, in_channels: int, channels: int, out_channels: int, groups: int, stride: int, stride_on: str
-    ) -> None:
+    def __init__(self, before: int, inner: int, after: int, groups: int, strides: Pair = (1, 1)) -> None:
         super().__init__()
-        first, second = (stride, 1) if stride_on == "1x1" else (1, stride)
         self.body = nn.Sequential(
-            _conv(in_channels, channels, 1, stride=first),
-            _conv(channels, channels, 3, stride=second, groups=groups),
-            _conv(channels, out_channels, 1)[:2],
+            _conv(before, inner, 1, stride=strides[0]),
+            _conv(inner, inner, 3, stride=strides[1], groups=groups),
+            _conv(inner, after, 1)[:2],
         )
-        self.shortcut: nn.Module = nn.Sequential()
-        if stride > 1 or in_channels != out_channels:
-            self.shortcut = _conv(in_channels, out_channels, 1, stride=stride)[:2]
+        fits = max(strides) == 1 and before == after
+        self.shortcut = nn.Sequential() if fits else _conv(before, after, 1, stride=max(strides))[:2]
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(self.body(x) + self.shortcut(x))
@@ -101,12 +90,7 @@ RESNET_50 = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))
 
 
 def resnet50(
-    width: float = 1.0,
-    *,
-    stride_on: str = "3x3",
-    groups: int = 1,
-    width_per_group: int = 64,
-    num_classes: int = 1000,
+    width: float = 1.0, *, stride_on: str = "3x3", groups: int = 1, width_per_group: int = 64
 ) -> nn.Sequential:
     """ResNet-50 on (1, 3, H, W), in either of its two conventions.
 
@@ -119,8 +103,6 @@ def resnet50(
         code since.
     groups, width_per_group : int
         Of the 3×3 convolutions in the first stage; more than one group makes it a ResNeXt.
-    num_classes : int
-        Outputs of the classifier.
 
     References
     ----------
@@ -135,57 +117,53 @@ def resnet50(
         middle = _thin(planes * width_per_group // 64, width) * groups
         out = _thin(4 * planes, width)
         for stride in (first_stride, *(1,) * (blocks - 1)):
-            layers.append(_Bottleneck(channels, middle, out, groups, stride, stride_on))
+            strides = (stride, 1) if stride_on == "1x1" else (1, stride)
+            layers.append(_Bottleneck(channels, middle, out, groups, strides))
             channels = out
-    return _network(layers, channels, num_classes)
+    return _network(layers, 1, nn.Linear(channels, CLASSES))
 
 
-def resnext50(num_classes: int = 1000) -> nn.Sequential:
+def resnext50() -> nn.Sequential:
     """ResNeXt-50 32×4d on (1, 3, H, W): 32 groups, 4 channels each in the first stage.
 
     References
     ----------
     Xie et al., "Aggregated residual transformations for deep neural networks", 2017, table 1.
     """
-    return resnet50(groups=32, width_per_group=4, num_classes=num_classes)
+    return resnet50(groups=32, width_per_group=4)
 
 
 # (cardinality, width of a group): five blocks of about 70,000 weights on 256 channels.
 RESNEXT_BLOCKS = ((1, 64), (2, 40), (4, 24), (8, 14), (32, 4))
 
 
-def resnext_block(cardinality: int, width: int, channels: int = 256) -> nn.Module:
-    """One residual block on (1, channels, H, W): `cardinality` groups of `width` channels.
+def resnext_block(cardinality: int, width: int) -> nn.Module:
+    """One residual block on (1, 256, H, W): `cardinality` groups of `width` channels.
 
     Parameters
     ----------
     cardinality, width : int
         Groups of the 3×3 convolution, and channels of each.
-    channels : int
-        Of the input and of the output.
 
     References
     ----------
     Xie et al., 2017, table 2.
     """
-    channels = check_whole("channels", channels, 1)
     inner = check_whole("cardinality", cardinality, 1) * check_whole("width", width, 1)
-    return _Bottleneck(channels, inner, channels, groups=cardinality, stride=1, stride_on="3x3")
+    return _Bottleneck(256, inner, 256, cardinality)
 
 
-# Output channels of each 3×3 layer; "pool" halves the map.
-VGG_16 = (64, 64, "pool", 128, 128, "pool", *(256,) * 3, "pool", *(512,) * 3, "pool", *(512,) * 3, "pool")
+# Output channels of the 3×3 layers of each stage, and how many there are before the map is halved.
+VGG_16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 
 
-def vgg16(width: float = 1.0, *, num_classes: int = 1000) -> nn.Sequential:
-    """VGG-16 on (1, 3, 224, 224); ``.features`` takes any size.
+def vgg16(width: float = 1.0) -> nn.Sequential:
+    """VGG-16 on (1, 3, H, W); at the paper's 224×224, the averaging changes nothing.
 
     Parameters
     ----------
     width : float
         Multiplies every number of channels.
-    num_classes : int
-        Outputs of the classifier.
 
     References
     ----------
@@ -194,37 +172,33 @@ def vgg16(width: float = 1.0, *, num_classes: int = 1000) -> nn.Sequential:
     """
     features: list[nn.Module] = []
     channels = 3
-    for layer in VGG_16:
-        if isinstance(layer, str):
-            features.append(nn.MaxPool2d(2))
-        else:
-            out_channels = _thin(layer, width)
-            features += [nn.Conv2d(channels, out_channels, 3, padding=1), nn.ReLU()]
-            channels = out_channels
-    hidden, classes = _thin(4096, width), check_whole("num_classes", num_classes, 1)
-    classifier = [nn.Linear(7 * 7 * channels, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()]
-    layers = {
-        "features": nn.Sequential(*features),
-        "flatten": nn.Flatten(),
-        "classifier": nn.Sequential(*classifier, nn.Linear(hidden, classes)),
-    }
-    return nn.Sequential(OrderedDict(layers))
+    for out, layers in VGG_16:
+        for _ in range(layers):
+            before, channels = channels, _thin(out, width)
+            features += [nn.Conv2d(before, channels, 3, padding=1), nn.ReLU()]
+        features.append(nn.MaxPool2d(2))
+    hidden = _thin(4096, width)
+    two = nn.Linear(7 * 7 * channels, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()
+    return _network(features, 7, nn.Sequential(*two, nn.Linear(hidden, CLASSES)))
 
 
 CONTEXT_RATES = (1, 1, 2, 4, 8, 16, 1)
 
 
-def context_module(channels: int = 1) -> nn.Sequential:
-    """Seven 3×3 layers at growing rates, then a 1×1, on (1, channels, H, W); the size is kept.
+def _dilated(rates: Iterable[int]) -> list[nn.Conv2d]:
+    """A 3×3 layer for each rate, on one channel; the size is kept."""
+    return [ConvSpec(1, 1, 3, padding="same", dilation=rate).module() for rate in rates]
+
+
+def context_module() -> nn.Sequential:
+    """Seven 3×3 layers at growing rates, then a 1×1, on (1, 1, H, W); the size is kept.
 
     References
     ----------
     Yu and Koltun, "Multi-scale context aggregation by dilated convolutions", 2016, table 1.
     """
-    channels = check_whole("channels", channels, 1)
-    specs = [ConvSpec(channels, channels, 3, padding="same", dilation=rate) for rate in CONTEXT_RATES]
-    with_relus = [part for spec in specs for part in (spec.module(), nn.ReLU())]
-    return nn.Sequential(*with_relus, ConvSpec(channels, channels, 1).module())
+    with_relus = [part for layer in _dilated(CONTEXT_RATES) for part in (layer, nn.ReLU())]
+    return nn.Sequential(*with_relus, nn.Conv2d(1, 1, 1))
 
 
 class _Beside(nn.ModuleList):
@@ -234,22 +208,13 @@ class _Beside(nn.ModuleList):
         return torch.cat([branch(x) for branch in self], dim=1)
 
 
-def aspp(in_channels: int = 1, out_channels: int = 1, rates: Iterable[int] = (6, 12, 18)) -> nn.Module:
-    """DeepLab v3's pyramid of rates: a 1×1 beside one 3×3 for each rate, concatenated.
+def aspp() -> nn.Module:
+    """DeepLab v3's pyramid of rates on (1, 1, H, W): a 1×1 beside three 3×3, concatenated.
 
     The branch that averages the whole map is left out, since it sees everything.
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-        Of each branch: (1, in_channels, H, W) becomes (1, (1 + rates) · out_channels, H, W).
-    rates : iterable of int
-        Dilation of each 3×3 branch.
 
     References
     ----------
     Chen et al., "Rethinking atrous convolution for semantic image segmentation", 2017.
     """
-    rates = check_wholes("rates", rates, 1)
-    specs = [ConvSpec(in_channels, out_channels, 3, padding="same", dilation=rate) for rate in rates]
-    return _Beside(spec.module() for spec in (ConvSpec(in_channels, out_channels, 1), *specs))
+    return _Beside([nn.Conv2d(1, 1, 1), *_dilated((6, 12, 18))])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -29,25 +30,15 @@ def alternatives(
     out_channels = check_whole("out_channels", out_channels, 1)
     if out_channels % 4:
         raise ValueError(f"out_channels={out_channels} must be a multiple of 4, for the bottleneck")
-    narrow = out_channels // 4
-
-    def conv(channels: int, filters: int, size: int, **options: int) -> ConvSpec:
-        return ConvSpec(channels, filters, size, padding="same", bias=False, **options)
-
+    few, conv = out_channels // 4, partial(ConvSpec, padding="same", bias=False)
+    pointwise = conv(in_channels, out_channels, 1)
     return {
         "ordinary": (conv(in_channels, out_channels, kernel_size),),
-        "pointwise": (conv(in_channels, out_channels, 1),),
+        "pointwise": (pointwise,),
         "dilated": (conv(in_channels, out_channels, kernel_size, dilation=dilation),),
         "grouped": (conv(in_channels, out_channels, kernel_size, groups=groups),),
-        "separable": (
-            conv(in_channels, in_channels, kernel_size, groups=in_channels),
-            conv(in_channels, out_channels, 1),
-        ),
-        "bottleneck": (
-            conv(in_channels, narrow, 1),
-            conv(narrow, narrow, kernel_size),
-            conv(narrow, out_channels, 1),
-        ),
+        "separable": (conv(in_channels, in_channels, kernel_size, groups=in_channels), pointwise),
+        "bottleneck": (conv(in_channels, few, 1), conv(few, few, kernel_size), conv(few, out_channels, 1)),
     }
 
 

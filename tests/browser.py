@@ -18,8 +18,11 @@ from urllib.parse import urljoin, urlsplit
 from urllib.request import ProxyHandler, build_opener
 
 import nbformat
+import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+ROOT = Path(__file__).resolve().parent.parent
+AXE = ROOT / ".venv" / "axe" / "axe_playwright_python" / "axe.min.js"  # the Makefile installs it
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -71,21 +74,22 @@ def jupyter_lab(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] = os.environ,
+    settings: Mapping[str, object] = SETTINGS,
 ) -> Iterator[str]:
     """A server over `notebooks`, which keeps its own state in `scratch`; gives its address.
 
-    `command` makes a command of JupyterLab's options, to be run in `cwd`. A token that nobody else knows is
-    part of the address, see `within`.
+    `command` makes a command of JupyterLab's options, to be run in `cwd`; `settings` are its defaults.
+    A token that nobody else knows is part of the address, see `within`.
     """
     places = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime"}
     places |= {"IPYTHONDIR": "ipython"}
     overrides = scratch / "config" / "labconfig" / "default_setting_overrides.json"
     overrides.parent.mkdir(parents=True, exist_ok=True)  # a second server may go on where one has stopped
-    overrides.write_text(json.dumps(SETTINGS))
+    overrides.write_text(json.dumps(settings))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    settings = {
+    configuration = {
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.port": port,
         "ServerApp.port_retries": 0,
@@ -93,7 +97,11 @@ def jupyter_lab(
         "LabApp.extension_manager": "readonly",
         "LabApp.expose_app_in_browser": True,
     }
-    options = ["--no-browser", "--allow-root", *(f"--{name}={value}" for name, value in settings.items())]
+    options = [
+        "--no-browser",
+        "--allow-root",
+        *(f"--{name}={value}" for name, value in configuration.items()),
+    ]
     token = secrets.token_urlsafe()
     state = {name: str(scratch / place) for name, place in places.items()}
     log = scratch / "server.log"
@@ -184,3 +192,18 @@ def shut_down_kernel(page: Page) -> None:
     """Idempotent; the notebook stays open."""
     page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     page.wait_for_function("!window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel")
+
+
+def axe_violations(page: Page) -> list[str]:
+    """What axe-core finds serious or critical: the rule, and what breaks it."""
+    if not AXE.exists():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no axe-core here: make test installs it")
+    page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run({ preload: false })")  # it would ask for the style sheets of a file anew
+    assert len(found["passes"]) > 10
+    return [
+        f"{rule['id']}: {node['html'][:200]}"
+        for rule in found["violations"]
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]

@@ -8,8 +8,8 @@ import { afterEach, test } from "node:test";
 // A .js file without a package.json is no module to node, so it comes as an address that says it is one.
 const source = readFileSync(new URL("../convlab/explore/frontend/convlab.js", import.meta.url), "utf8");
 const {
-  boxOf, cellAt, cellText, compare, Frames, isTouchable, judge, nearest, neighbours, PageModel, placeOf, readAt,
-  stepped, Store, toNumber, touched, Turn,
+  addressOf, answered, askedBy, boxOf, cellAt, cellText, closest, compare, Frames, isTouchable, judge, lackOf,
+  nearest, neighbours, PageModel, passed, placeOf, readAt, stateIn, stepped, Store, toNumber, touched, Turn,
 } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
 
 const picture = (alt = "", bytes = 1) => ({ alt, bytes });
@@ -299,6 +299,20 @@ async function lost(turn) {
   await isLate;
   return one;
 }
+
+test("where the kernel waits for a processor nothing is asked ahead for a while, but what is wanted is", async () => {
+  const { asked, frames } = explorer({ counts: [9] });
+  frames.move([2]);
+  frames.answer([2], { ...picture(), waited: 0.0005 }); // no more than a clock ticks
+  assert.deepEqual(asked, [[2], [3]]);
+  frames.answer([3], { ...picture(), waited: 0.025 });
+  assert.deepEqual(asked, [[2], [3]]);
+  frames.move([5]);
+  frames.answer([5], picture());
+  assert.deepEqual(asked, [[2], [3], [5]]);
+  await pause(2600);
+  assert.deepEqual(asked, [[2], [3], [5], [6]]);
+});
 
 test("who waits in vain is told so once, and asks no more", async () => {
   const turn = new Turn(5);
@@ -658,6 +672,42 @@ test("numbers that equal a starting point's are at its place, others are a place
   assert.deepEqual(placeOf([[0, 0], [0, 2]], named), [[0, 0], [0, 2]]);
 });
 
+// ---- drills
+
+const drilled = {
+  chosen: { choices: ["7", "9"], replies: [{ right: false, text: "" }, { right: true, text: "" }], otherwise: {} },
+  typed: {
+    choices: ["9", "7"], replies: [{ right: true, text: "" }, { right: false, text: "" }],
+    otherwise: { tolerance: 0, values: [9, 7], text: "" },
+  },
+};
+
+test("the first answer to a question of a drill counts, and no later one", () => {
+  for (const question of Object.values(drilled)) {
+    const right = answered({ tried: false, streak: 2 }, question, "9");
+    assert.deepEqual(right, { chosen: "9", tried: true, streak: 3 });
+    assert.deepEqual(answered(right, question, "7"), { chosen: "7" });
+    assert.deepEqual(answered({ tried: false, streak: 2 }, question, "7"), { chosen: "7", tried: true, streak: 0 });
+  }
+});
+
+test("what is no number is no answer to a drill", () => {
+  assert.deepEqual(answered({ tried: false, streak: 2 }, drilled.typed, "many"), { chosen: "many" });
+});
+
+test("to go on from a question that was not answered ends the streak", () => {
+  const fresh = { chosen: "", tried: false };
+  assert.deepEqual(passed({ tried: true, streak: 3, place: 4 }), { ...fresh, streak: 3, place: 5 });
+  assert.deepEqual(passed({ tried: false, streak: 3, place: 4 }), { ...fresh, streak: 0, place: 5 });
+});
+
+test("a drill asks the questions of its level in turn, and from the beginning where no more come", () => {
+  const drill = { banks: [["a", "b"], ["c", "d", "e"]], level: 2, first: 10 };
+  const asked = [10, 11, 12, 13].map((place) => askedBy({ ...drill, place }));
+  assert.deepEqual(asked, ["c", "d", "e", "c"]);
+  assert.equal(askedBy({ ...drill, level: 1, place: 11 }), "b");
+});
+
 // ---- PageModel
 
 test("a page's model gives the state, and tells those who listen what changed", () => {
@@ -677,7 +727,7 @@ test("a page's model gives the state, and tells those who listen what changed", 
 test("a page has every frame from the start, and frames share their blocks", () => {
   const blocks = [btoa("\u0001"), btoa("\u0002\u0003")];
   const frames = { "[0]": { alt: "zero", blocks: [1] }, "[1]": { alt: "one", blocks: [0, 1] } };
-  const model = new PageModel({ kind: "explorer", at: [0], frames, blocks });
+  const model = new PageModel({ kind: "explorer", at: [0], controls: [], all: 2, frames, blocks });
   const [zero, one] = [0, 1].map((place) => model.store.get(`page [${place}]`));
   assert.equal(zero.blocks[0], one.blocks[1]);
   assert.deepEqual([one.blocks[0].getUint8(0), zero.blocks[0].getUint16(0, true)], [1, 0x302]);
@@ -686,9 +736,40 @@ test("a page has every frame from the start, and frames share their blocks", () 
 
 test("a page's frames are found by the explorer that shows them, without a question", () => {
   const frames = { "[0]": { alt: "zero", blocks: [] }, "[1]": { alt: "one", blocks: [] } };
-  const model = new PageModel({ at: [0], frames });
+  const model = new PageModel({ at: [0], controls: [], all: 2, frames });
   const one = explorer({ store: model.store, name: "page", counts: [2], visible: false });
   one.frames.move([0]);
   one.frames.move([1]);
   assert.deepEqual([one.shown, one.asked], [["zero", "one"], []]);
+});
+
+test("what a page does not carry leads to the nearest that it does, what was moved first", () => {
+  const carried = [[0, 0, 0], [1, 0, 0], [5, 0, 0], [0, 3, 0], [0, 0, 1]];
+  const counts = [6, 4, -2];
+  assert.deepEqual(closest(carried, [5, 0, 0], [0, 0, 0], counts), [5, 0, 0]);
+  assert.deepEqual(closest(carried, [5, 3, 0], [5, 0, 0], counts), [0, 3, 0]);
+  assert.deepEqual(closest(carried, [5, 0, 1], [5, 0, 0], counts), [0, 0, 1]);
+  assert.deepEqual(closest(carried, [3, 0, 0], [0, 0, 0], counts), [1, 0, 0]);
+  assert.deepEqual(closest(carried, [4, 1, 0], [0, 0, 0], counts), [5, 0, 0]);
+});
+
+test("an address says where controls stand, in words, and leads there again", () => {
+  const controls = [{ name: "size", options: ["1", "½ & ½"] }, { name: "at_once", options: ["yes", "no"] }];
+  const address = addressOf("part_1", controls, [1, 0]);
+  assert.equal(address, "#part_1?size=%C2%BD+%26+%C2%BD&at_once=yes");
+  assert.deepEqual(stateIn(address, "part_1", controls, [0, 1]), [1, 0]);
+  assert.deepEqual(stateIn("#part_1?at_once=maybe&other=1", "part_1", controls, [1, 1]), [1, 1]);
+  for (const other of ["", "#part_1", "#part_10?size=1", "#summary"]) {
+    assert.equal(stateIn(other, "part_1", controls, [0, 0]), null);
+  }
+});
+
+test("a page says in one line what only the notebook has, and nothing if it has all", () => {
+  const frames = { "[0]": {}, "[1]": {} };
+  assert.equal(lackOf({ all: 2, controls: [{ kind: "range" }], frames }), "");
+  assert.equal(
+    lackOf({ all: 1200, controls: [{ kind: "grid" }, { kind: "photo" }], frames }),
+    "Here no Python runs. The notebook also has all 1,200 pictures, of which 2 are here, and numbers of your own, "
+    + "and photos of your own.",
+  );
 });

@@ -1,13 +1,13 @@
 """The mistakes that the reasons against wrong numbers name, made anew from what is given alone.
 
 MISTAKES holds for each reason that stands at a number what leads to that number; CHANGED for some questions
-other numbers that may be given, with which the reasons must hold as well. LAYER and STACK are the slips of
-questions that ask for a figure of a layer or of a stack.
+other numbers that may be given, with which the reasons must hold as well. SLIPS are those of questions that
+ask for a figure of a layer, of a stack, of a separable layer or of a larger map.
 """
 
 from __future__ import annotations
 
-from math import gcd
+from math import ceil, gcd, prod
 from types import SimpleNamespace
 
 UNSIGNED = 8  # what the weights of Sobel x add up to without their signs; half of it is negative
@@ -48,8 +48,25 @@ def macs(g, places):
     return weights(g) * places / (1e6 if layer(g).millions else 1)
 
 
+def span(g):
+    return (g.kernel_size - 1) * layer(g).dilation + 1
+
+
 LAYER = {
     "width": width,
+    "pixels": lambda g: g.size**2,
+    "half": lambda g: g.size**2 / g.stride,
+    "lost": lambda g: layer(g).dilation * (g.kernel_size - 1),
+    "gapless_padding": lambda g: (g.kernel_size - 1) / 2,
+    "multiplied": lambda g: g.in_channels * g.groups,
+    "swapped": lambda g: g.kernel_size**2 * g.out_channels * g.groups,
+    "inputs": lambda g: g.in_channels * g.size * g.size,
+    "outputs": lambda g: g.out_channels * width(g) * width(g),
+    "at_one_place": lambda g: macs(g, 1),
+    "per_map": lambda g: macs(g, width(g) ** 2) / g.out_channels,
+    "flat": lambda g: 3 * 3,
+    "deep": lambda g: 3 * 3 * g.in_channels,
+    "as_usual": lambda g: macs(SimpleNamespace(**vars(g) | {"kernel_size": 3}), width(g) ** 2),
     "effective": lambda g: (g.kernel_size - 1) * layer(g).dilation + 1,
     "weights": weights,
     "parameters": lambda g: weights(g) + g.out_channels,
@@ -67,6 +84,22 @@ LAYER = {
     "one_group": lambda g: weights(g) / layer(g).groups,
     "at_input": lambda g: macs(g, g.size**2),
     "exact": lambda g: weights(g) * width(g) ** 2,
+    "kernel_size": lambda g: g.kernel_size,
+    "one_side": lambda g: width(g, size=g.size - layer(g).padding),
+    "rounded_up": lambda g: ceil((g.size + 2 * g.padding - span(g)) / g.stride) + 1,
+    "one_gap": lambda g: g.kernel_size + g.dilation - 1,
+    "long_gaps": lambda g: g.kernel_size + (g.kernel_size - 1) * g.dilation,
+    "way": lambda g: (g.kernel_size - 1) * g.dilation,
+    "unsquared": lambda g: weights(g) / g.kernel_size,
+    "filled": lambda g: weights(g, kernel_size=span(g)),
+    "one_bias": lambda g: weights(g) + 1,
+    "input_biases": lambda g: weights(g) + g.in_channels,
+    "ungrouped_parameters": lambda g: weights(g, groups=1) + g.out_channels,
+    "unsquared_parameters": lambda g: weights(g) / g.kernel_size + g.out_channels,
+    "one_row": lambda g: weights(g) * width(g),
+    "one_map": lambda g: weights(g) / g.out_channels * width(g) ** 2,
+    "biased": lambda g: (weights(g) + g.out_channels) * width(g) ** 2,
+    "ungrouped_macs": lambda g: weights(g, groups=1) * width(g) ** 2,
 }
 
 
@@ -88,7 +121,100 @@ STACK = {
     ),
     "apart": lambda g: len(g.strides) * g.kernel_size,
     "depth": lambda g: len(g.strides),
+    "seen": lambda g: seen(g.kernel_size, g.strides, g.dilations),
+    "total": lambda g: sum(g.dilations),
+    "once": lambda g: 1 + sum(g.dilations),
+    "spans": lambda g: sum(1 + (g.kernel_size - 1) * dilation for dilation in g.dilations),
+    "paths": lambda g: g.kernel_size ** len(g.strides),
+    "early": lambda g: (
+        1
+        + sum(
+            (g.kernel_size - 1) * dilation * prod(g.strides[: n + 1])
+            for n, dilation in enumerate(g.dilations)
+        )
+    ),
 }
+
+# What drills ask besides.
+
+SETTING = {
+    "unpadded": lambda g: {"padding": 0},
+    "unstrided": lambda g: {"stride": 1},
+    "undilated": lambda g: {"dilation": 1},
+    "overpadded": lambda g: {"padding": 2 * g.padding},
+    "overstrided": lambda g: {"stride": 2 * g.stride},
+}
+
+
+def divided(g, number):
+    """Which of its channel counts a number divides."""
+    return g.in_channels % number == 0, g.out_channels % number == 0
+
+
+GROUPS = {  # the mistake leads to the number
+    "in_only": lambda g, number: divided(g, number) == (True, False),
+    "out_only": lambda g, number: divided(g, number) == (False, True),
+    "neither": lambda g, number: divided(g, number) == (False, False),
+    "smaller": lambda g, number: number == min(g.in_channels, g.out_channels) and not all(divided(g, number)),
+    "first": lambda g, number: number > 1 and all(divided(g, number)),
+    "half": lambda g, number: all(divided(g, 2 * number)),
+    "count": lambda g, number: number == divisors(gcd(g.in_channels, g.out_channels)),
+    "multiple": lambda g, number: number % g.in_channels == number % g.out_channels == 0,
+    "apart": lambda g, number: number == abs(g.in_channels - g.out_channels) and not all(divided(g, number)),
+}
+
+
+def separable(g, depthwise, pointwise=1, places=None):
+    """The sum of so many depthwise weights and the pointwise ones, at each place."""
+    both = depthwise + pointwise * g.in_channels * g.out_channels
+    return both * (getattr(g, "size", 1) ** 2 if places is None else places)
+
+
+HALVES = {
+    "ordinary": lambda g: separable(g, 0, g.kernel_size**2),
+    "depthwise": lambda g: g.kernel_size**2 * g.in_channels,
+    "pointwise": lambda g: g.in_channels * g.out_channels,
+    "depthwise_alone": lambda g: separable(g, g.kernel_size**2 * g.in_channels, 0),
+    "pointwise_alone": lambda g: separable(g, 0),
+    "at_outputs": lambda g: separable(g, g.kernel_size**2 * g.out_channels),
+    "filtered_once": lambda g: separable(g, g.kernel_size**2),
+    "unsquared": lambda g: separable(g, g.kernel_size * g.in_channels),
+    "multiplied": lambda g: separable(g, 0, g.kernel_size**2 * g.in_channels),
+    "weights": lambda g: separable(g, g.kernel_size**2 * g.in_channels, places=1),
+    "one_row": lambda g: separable(g, g.kernel_size**2 * g.in_channels, places=g.size),
+}
+
+
+def thick(g):
+    return g.kernel_size**2 * g.in_channels
+
+
+def thin(g):
+    return g.in_channels * g.out_channels
+
+
+def biases(g, count):
+    return count * getattr(g, "bias", False)
+
+
+SEPARATE = {
+    "ordinary": lambda g: thick(g) * g.out_channels + biases(g, g.out_channels),
+    "depthwise": thick,
+    "pointwise": thin,
+    "thin": thin,
+    "unbiased": lambda g: g.in_channels * (g.kernel_size**2 + g.out_channels),
+    "product": lambda g: (g.kernel_size * g.in_channels) ** 2 * g.out_channels,
+    "shallow": lambda g: thick(g) + g.out_channels,
+    "late": lambda g: (g.kernel_size**2 + g.in_channels) * g.out_channels,
+}
+LARGER = {
+    "times": lambda g: g.times,
+    "once": lambda g: g.times * g.times,
+    "added": lambda g: g.rounds * g.times * g.times,
+    "more": lambda g: (g.times - 1) * (g.times + 1),
+    "volume": lambda g: g.times**3,
+}
+SLIPS = {"layer": LAYER, "stack": STACK, "separable": SEPARATE, "larger": LARGER}
 
 # 00
 
@@ -105,16 +231,15 @@ STANDARD = {
         "{first}": lambda g: g.seen // (g.kernel_size - 1) + 1,
     },
     "00/pooled": {
-        "{least}": lambda g: 0,
+        "0": lambda g: 0,
         "{sum}": lambda g: sum(number for row in g.square for number in row if number > 0),
         "{loudest}": lambda g: max(abs(number) for row in g.square for number in row),
     },
     "00/keep size": {
-        "{both}": lambda g: g.kernel_size - 1,
         "1": lambda g: 1,
         "{kernel_size}": lambda g: g.kernel_size,
     },
-    "00/corner": {"{full}": lambda g: 1},
+    "00/corner": {"1": lambda g: 1},
 }
 STANDARD_CHANGED = {
     "00/flat patch": {"brightness": 0.25},
@@ -148,14 +273,10 @@ def as_dear(g):
 
 
 POINTWISE = {
-    "01/one filter": {"1": lambda g: 1, "{flat}": lambda g: 3 * 3, "{deep}": lambda g: 3 * 3 * g.channels},
+    "01/one filter": {"1": lambda g: 1},
     "01/many maps": {
         "{out_channels}": lambda g: g.out_channels,
         "{in_channels}": lambda g: g.in_channels,
-        "{biased:,}": lambda g: (g.in_channels + 1) * g.out_channels,
-        "{outputs:,}": lambda g: g.size * g.size * g.out_channels,
-        "{inputs:,}": lambda g: g.size * g.size * g.in_channels,
-        "{macs:,}": lambda g: g.size * g.size * g.in_channels * g.out_channels,
     },
     "01/two in a row": {
         "{first}": lambda g: g.in_channels * g.middle,
@@ -164,7 +285,7 @@ POINTWISE = {
     },
     "01/bottleneck": {
         "{narrower:.0f} %": lambda g: 100 * g.middle / g.channels,
-        "{inside:.0f} %": lambda g: 100 * g.middle**2 / g.channels**2,
+        "{alone:.0f} %": lambda g: 100 * g.middle**2 / g.channels**2,
         "{saved:.0f} %": lambda g: (
             100
             - 100
@@ -186,11 +307,6 @@ POINTWISE = {
         "{once}": lambda g: dearer(g, 1) - 1,
         "{quarter}": lambda g: g.channels / 4,
     },
-    "01/skipped": {
-        "{pixels}": lambda g: g.size**2,
-        "{half}": lambda g: g.size**2 / g.stride,
-        "{across}": lambda g: g.size / g.stride,
-    },
     "01/narrow": {
         "{inside}": lambda g: (g.kernel_size * g.middle) ** 2,
         "{without_up:,}": lambda g: g.channels * g.middle + (g.kernel_size * g.middle) ** 2,
@@ -209,7 +325,7 @@ POINTWISE = {
     },
 }
 POINTWISE_CHANGED = {
-    "01/one filter": {"channels": 5},
+    "01/one filter": {"in_channels": 5},
     "01/many maps": {"size": 7, "in_channels": 6, "out_channels": 5},
     "01/two in a row": {"in_channels": 5, "middle": 9, "out_channels": 7},
     "01/bottleneck": {"channels": 96, "middle": 32, "kernel_size": 5},
@@ -229,44 +345,24 @@ DILATED = {
         "{times}": lambda g: g.kernel_size * g.dilation,
     },
     "02/small input": {"{size}": lambda g: g.size},
-    "02/strides taken out": {
-        "{stride}": lambda g: g.stride,
-        "{one}": lambda g: g.stride * g.stride,
-        "{added}": lambda g: g.strides * g.stride * g.stride,
-    },
     "02/third rate": {
         "{doubled}": lambda g: 2 * g.rates[1],
         "{total}": lambda g: g.rates[0] + g.rates[1],
         "{paths}": lambda g: g.kernel_size * g.kernel_size,
     },
     "02/wide kernel": {"{kernel_size}": lambda g: g.kernel_size},
-    "02/same size": {
-        "{both}": lambda g: g.dilation * (g.kernel_size - 1),
-        "{undilated}": lambda g: (g.kernel_size - 1) / 2,
-        "{span}": lambda g: 1 + g.dilation * (g.kernel_size - 1),
-    },
-    "02/doubling rates": {
-        "{undilated}": lambda g: 1 + g.depth * (g.kernel_size - 1),
-        "{total}": lambda g: 2**g.depth - 1,
-        "{once}": lambda g: 2**g.depth,
-    },
-    "02/row with holes": {
-        "{span}": lambda g: 1 + (g.kernel_size - 1) * sum(g.rates),
-        "{paths}": lambda g: g.kernel_size ** len(g.rates),
-        "{apart}": lambda g: g.kernel_size * len(g.rates),
-    },
 }
 DILATED_CHANGED = {
     "02/span": {"kernel_size": 5, "dilation": 3},
     "02/small input": {"size": 19, "kernel_size": 5, "dilation": 3},
-    "02/strides taken out": {"stride": 3},
+    "02/strides taken out": {"times": 3},
     "02/third rate": {"rates": [1, 3], "kernel_size": 5},
     "02/wide kernel": {"kernel_size": 7, "dilation": 2},
     "02/same size": {"kernel_size": 3, "dilation": 6},
-    "02/doubling rates": {"depth": 5, "kernel_size": 5},
+    "02/doubling rates": {"kernel_size": 5},
     "02/constant rate": {"dilations": [2, 2, 2, 2], "kernel_size": 5},
     "02/with stride": {"kernel_size": 5, "strides": [3, 1, 1]},
-    "02/row with holes": {"rates": [3, 3, 3]},
+    "02/row with holes": {"dilations": [3, 3, 3]},
 }
 
 # 03
@@ -274,8 +370,7 @@ DILATED_CHANGED = {
 GROUPED = {
     "03/one filter": {
         "{groups}": lambda g: g.groups,
-        "{channels}": lambda g: g.channels,
-        "{times}": lambda g: g.channels * g.groups,
+        "{in_channels}": lambda g: g.in_channels,
     },
     "03/poke": {"1": lambda g: 1, "{groups}": lambda g: g.groups, "{channels}": lambda g: 12},
     "03/shuffle": {"1": lambda g: 1, "{groups}": lambda g: g.groups, "{moved}": lambda g: 12 // g.groups},
@@ -322,7 +417,7 @@ GROUPED = {
     "03/mixed": {"1": lambda g: 1, "{moved}": lambda g: 12 / g.groups, "{groups}": lambda g: g.groups},
 }
 GROUPED_CHANGED = {
-    "03/one filter": {"channels": 96, "groups": 6},
+    "03/one filter": {"in_channels": 96, "out_channels": 96, "groups": 6},
     "03/poke": {"groups": 6},
     "03/shuffle": {"groups": 4},
     "03/most groups": {"channels": 144},
@@ -337,25 +432,10 @@ GROUPED_CHANGED = {
 
 # 04
 
-WEIGHTS_OF_BOTH = {
-    "{depthwise}": lambda g: g.kernel_size**2 * g.in_channels,
-    "{pointwise}": lambda g: g.in_channels * g.out_channels,
-    "{ordinary}": lambda g: g.kernel_size**2 * g.in_channels * g.out_channels,
-    "{product}": lambda g: (g.kernel_size * g.in_channels) ** 2 * g.out_channels,
-    "{shallow}": lambda g: g.kernel_size**2 * g.in_channels + g.out_channels,
-}
-
 SEPARABLE = {
     "04/blue": {"1": lambda g: 1, "3": lambda g: 3, "{outputs}": lambda g: 4},
-    "04/weights": WEIGHTS_OF_BOTH,
     "04/limit": {"0": lambda g: 0},
     "04/four angles": {"1": lambda g: 1, "3": lambda g: 3, "{angles}": lambda g: 4},
-    "04/larger kernel": {
-        "{depthwise}": WEIGHTS_OF_BOTH["{depthwise}"],
-        "{pointwise:,}": WEIGHTS_OF_BOTH["{pointwise}"],
-        "{shallow}": WEIGHTS_OF_BOTH["{shallow}"],
-        "{ordinary:,}": WEIGHTS_OF_BOTH["{ordinary}"],
-    },
     "04/low share": {
         "{equal:.0f}": lambda g: 1 / (g.percent / 100 - 1 / g.kernel_size**2),
         "{alone:.0f}": lambda g: 1 / (g.percent / 100),
@@ -371,16 +451,7 @@ SEPARABLE = {
         "{multiplier}": lambda g: g.multiplier,
         "{weights}": lambda g: g.kernel_size**2 * g.channels * g.multiplier,
     },
-    "04/parameters": {
-        "{thin:,}": lambda g: g.in_channels * g.out_channels,
-        "{unbiased:,}": lambda g: g.in_channels * (g.kernel_size**2 + g.out_channels),
-        "{ordinary:,}": lambda g: (g.kernel_size**2 * g.in_channels + 1) * g.out_channels,
-    },
-    "04/late stride": {
-        "1": lambda g: 1,
-        "{stride}": lambda g: g.stride,
-        "{more}": lambda g: g.stride**2 - 1,
-    },
+    "04/late stride": {"1": lambda g: 1},
     "04/activation": {
         "0": lambda g: 0,
         "{once:,}": lambda g: g.channels * g.size**2,
@@ -393,18 +464,13 @@ SEPARABLE_CHANGED = {
     "04/parameters": {"in_channels": 32, "out_channels": 48, "kernel_size": 5},
     "04/low share": {"kernel_size": 5, "percent": 5},
     "04/multiplier": {"channels": 5, "multiplier": 3},
-    "04/late stride": {"stride": 3},
+    "04/late stride": {"times": 3},
     "04/activation": {"channels": 7, "size": 9},
 }
 
 # 05
 
 CHOOSING = {
-    "05/separable weights": {
-        "{pointwise:,}": lambda g: g.in_channels * g.out_channels,
-        "{late:,}": lambda g: (g.kernel_size**2 + g.in_channels) * g.out_channels,
-        "{ordinary:,}": lambda g: g.kernel_size**2 * g.in_channels * g.out_channels,
-    },
     "05/chance": {
         "{photos}": lambda g: g.photos,
         "{half:.0f}": lambda g: g.patches / 2,
@@ -420,36 +486,12 @@ CHOOSING = {
         "{unsplit:.1f}": lambda g: moved(g, 2) / moved_by_ordinary(g),
         "{unread:.1f}": lambda g: moved(g, 3) / moved_by_ordinary(g),
     },
-    "05/pointwise cost": {
-        "{few:.3f}": lambda g: g.in_channels * g.out_channels / 1e6,
-        "{single:.2f}": lambda g: g.in_channels * g.size**2 / 1e6,
-        "{usual:.1f}": lambda g: 9 * g.in_channels * g.out_channels * g.size**2 / 1e6,
-        "{macs:,}": lambda g: g.in_channels * g.out_channels * g.size**2,
-    },
-    "05/reach": {
-        "{undilated}": lambda g: 1 + (g.kernel_size - 1) * 3,
-        "{once}": lambda g: 1 + sum(g.dilations),
-        "{last}": lambda g: 1 + (g.kernel_size - 1) * g.dilations[2],
-        "{grown}": lambda g: (g.kernel_size - 1) * sum(g.dilations),
-        "{spans}": lambda g: 3 + (g.kernel_size - 1) * sum(g.dilations),
-    },
-    "05/groups": {
-        "{ordinary:,}": lambda g: (g.kernel_size * g.channels) ** 2,
-        "{single:,}": lambda g: g.kernel_size**2 * g.channels,
-        "{swapped:,}": lambda g: g.kernel_size**2 * g.channels * g.groups,
-        "{each}": lambda g: g.kernel_size**2 * g.channels // g.groups,
-        "{part}": lambda g: (g.kernel_size * g.channels // g.groups) ** 2,
-    },
     "05/wide grouped": {
         "{channels}": lambda g: g.channels,
-        "{times}": lambda g: g.channels * g.groups,
+        "{times}": lambda g: g.channels * g.other["groups"],
         "{weights:,}": lambda g: (g.kernel_size * g.channels) ** 2,
     },
-    "05/larger patches": {
-        "{sides}": lambda g: g.larger / g.size,
-        "1": lambda g: 1,
-        "{volume}": lambda g: (g.larger / g.size) ** 3,
-    },
+    "05/larger patches": {"1": lambda g: 1},
     "05/wide pointwise": {
         "{channels}": lambda g: g.channels,
         "{times}": lambda g: g.kernel_size**2 * g.channels,
@@ -463,8 +505,8 @@ CHOOSING = {
     },
 }
 CHOOSING_CHANGED = {
-    "05/wide grouped": {"channels": 12, "kernel_size": 5, "groups": 9},
-    "05/larger patches": {"size": 16, "larger": 48},
+    "05/wide grouped": {"channels": 12, "kernel_size": 5, "other": {"kernel_size": 5, "groups": 9}},
+    "05/larger patches": {"size": 16, "times": 3},
     "05/wide pointwise": {"channels": 20, "kernel_size": 5},
     "05/seeds": {"seeds": 8, "narrower": 4},
     "05/separable weights": {"in_channels": 32, "out_channels": 48, "kernel_size": 5},
@@ -473,7 +515,7 @@ CHOOSING_CHANGED = {
     "05/bytes": {"channels": 32, "size": 20},
     "05/pointwise cost": {"in_channels": 256, "out_channels": 8, "size": 28},
     "05/reach": {"kernel_size": 5, "dilations": [1, 2, 3]},
-    "05/groups": {"channels": 64, "kernel_size": 5, "groups": 16},
+    "05/groups": {"in_channels": 64, "out_channels": 64, "kernel_size": 5, "groups": 16},
 }
 
 MISTAKES = STANDARD | POINTWISE | DILATED | GROUPED | SEPARABLE | CHOOSING

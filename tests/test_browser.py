@@ -21,6 +21,9 @@ from browser import (
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from convlab import Drill
+from convlab.explore.drills import BATCH
+
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 LESSON = "02_dilated_convolution.ipynb"
 PICTURES = ".jp-OutputArea-output img"
@@ -80,6 +83,9 @@ def address(tmp_path_factory):
     shutil.copytree(NOTEBOOKS, notebooks, ignore=shutil.ignore_patterns(".*"))
     write_notebook(notebooks / "window.ipynb", WINDOW, "explorer", BROKEN, GIVEN, BOX)
     write_notebook(notebooks / "many.ipynb", MANY, "1 + 1")
+    write_notebook(
+        notebooks / "drill.ipynb", "from convlab import Drill\n\ndrill = Drill(seed=3)\ndrill", "drill"
+    )
     with jupyter_lab(notebooks, tmp_path_factory.mktemp("jupyter")) as address:
         yield address
 
@@ -110,6 +116,14 @@ def explorers(page: Page) -> Locator:
     return page.locator(".convlab:has(figure)")
 
 
+# A newer picture may take the place of one that is being decoded.
+DECODED = """async (image) => {
+    for (let tries = 0; ; tries += 1) {
+        try { return await image.decode(); } catch (error) { if (tries === 20) throw error; }
+    }
+}"""
+
+
 def caption(explorer: Locator) -> Locator:
     return explorer.locator(".convlab-caption")
 
@@ -118,7 +132,7 @@ def shows(explorer: Locator, *at: int) -> None:
     """Waits until the picture of this state is there and says the same as the words under it."""
     picture = explorer.locator(".convlab-stage img")
     expect(picture).to_have_attribute("data-at", f"[{','.join(map(str, at))}]")
-    picture.evaluate("image => image.decode()")
+    picture.evaluate(DECODED)
     assert picture.get_attribute("alt") == caption(explorer).inner_text()
 
 
@@ -338,4 +352,21 @@ def test_twenty_explorers_in_one_notebook_are_drawn_when_they_are_seen_and_hold_
             shows(explorer, 7)
         assert len([at for at in page.evaluate(LOOK) if at]) < 20
         run_through(page, "1 + 1")
+        shut_down_kernel(page)
+
+
+def test_a_drill_goes_on_without_end_beside_its_kernel_and_two_views_agree(browser, address):
+    with opened(browser, address, "drill.ipynb") as page:
+        run_all(page)
+        first, second = page.locator(".convlab").all()
+        drill = Drill(seed=3)
+        for _ in range(2 * BATCH + 5):
+            drill.next()
+            first.get_by_role("button", name="Next").click()
+            for view in (first, second):
+                expect(view.get_by_role("group", name=drill.question["text"])).to_be_visible()
+        second.get_by_role("button", name="Show the steps").click()
+        for view in (first, second):
+            expect(view.get_by_role("status")).to_contain_text("✓")
+        assert_no_complaint(page)
         shut_down_kernel(page)

@@ -219,7 +219,7 @@ def test_layers_of_a_cost_stand_from_input_to_output():
 
 def test_names_in_a_cloud_are_tied_to_their_own_dots(ax):
     points = {"low": (1, 1), "high": (100, 50), "near": (90, 45)}
-    charts.cloud(ax, points, ["red"] * 3, "x", "y")
+    charts.cloud(ax, points, ["red"] * 3, ("x", "y"))
     dots = ax.transAxes.inverted().transform(ax.transData.transform(list(points.values())))
     starts = {tuple(np.round([line.get_xdata()[0], line.get_ydata()[0]], 6)) for line in ax.lines}
     assert starts == {tuple(np.round(dot, 6)) for dot in dots}
@@ -231,7 +231,7 @@ def test_names_in_a_cloud_are_tied_to_their_own_dots(ax):
 
 def test_no_name_in_a_cloud_lies_over_another_dot_or_name(ax):
     points = {f"a long name, {n}": (2.0**n, 1 + 0.05 * n) for n in range(7)}
-    charts.cloud(ax, points, ["red"] * 7, "x", "y")
+    charts.cloud(ax, points, ["red"] * 7, ("x", "y"))
     ax.figure.canvas.draw()
     dots = ax.transData.transform(list(points.values()))
     boxes = [text.get_window_extent() for text in ax.texts]
@@ -345,9 +345,11 @@ def test_strong_wires_start_at_what_moved():
 @pytest.mark.parametrize("output", [0, 2])
 def test_the_filter_shown_on_the_photo_is_the_framed_row(output):
     axes = axes_of(show_separable_fit(COLOUR, kernels="random", output=output))
-    for name in ("wanted", "nearest", "difference"):
+    for name in ("ordinary kernels", "nearest separable", "difference"):
         assert set(boxes(axes[name])) == {(output + 0.5, 0.5, 1, 3)}
-    weights = np.asarray(axes["wanted"].images[0].get_array()).reshape(4, 3, 3, 3).transpose(0, 2, 1, 3)
+    weights = (
+        np.asarray(axes["ordinary kernels"].images[0].get_array()).reshape(4, 3, 3, 3).transpose(0, 2, 1, 3)
+    )
     expected = nn.functional.conv2d(COLOUR, torch.from_numpy(weights[output])[None])[0, 0]
     np.testing.assert_allclose(axes["wanted map"].images[0].get_array(), expected, atol=1e-5)
 

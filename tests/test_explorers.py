@@ -146,6 +146,14 @@ def test_values_that_are_not_offered_are_refused_and_nothing_moves(explorer):
         Explorer(partial(show_rates, CAT), rates=[])
 
 
+@pytest.mark.parametrize(("own", "waited"), [(0.3, 0.4), (0.5, 0.0), (0.9, 0.0)])
+def test_a_frame_tells_how_long_the_kernel_waited_for_half_a_processor(explorer, monkeypatch, own, waited):
+    monkeypatch.setattr(f"{Explorer.__module__}.perf_counter", iter([5.0, 6.0]).__next__)
+    monkeypatch.setattr(f"{Explorer.__module__}.thread_time", iter([2.0, 2.0 + own]).__next__)
+    frame, _ = FrontEnd(explorer).asks({"want": [0, 0, 0, 0]})
+    assert frame["waited"] == pytest.approx(waited)
+
+
 def test_a_wanted_frame_is_the_state_s_picture_with_its_sentence_and_its_numbers(explorer):
     frame, (jpeg, *blocks) = FrontEnd(explorer).asks({"want": [3, 0, 1, 6]})
     assert explorer.at == [1, 0, 0, 4], "to ask ahead moves nothing"
@@ -343,35 +351,85 @@ def state_of(html):
 
 
 def test_a_page_holds_every_frame_of_the_values_that_one_chooses(explorer):
-    page = state_of(explorer.to_html(dilation=[2, 3], padding=["valid"], kernel=["Sobel x", "emboss"]))
+    page = state_of(
+        explorer.to_html(carry=[{"dilation": [2, 3], "kernel_size": True, "kernel": ["Sobel x", "emboss"]}])
+    )
     assert len(page["frames"]) == 2 * 2 * 1 * 2
     assert page["controls"][0]["options"] == ["2", "3"]
     frame = page["frames"]["[1,1,0,1]"]
     explorer.set(dilation=3, kernel_size=5, kernel="emboss")
     assert frame["alt"] == explorer.sentence
-    assert base64.b64decode(frame["src"].partition(",")[2]) == explorer.picture.encode("jpeg")
+    assert base64.b64decode(frame["src"].partition(",")[2]) == explorer.picture.encode("png")
     assert len(page["blocks"]) < 3 * len(page["frames"]), "the photo is there once"
 
 
 def test_a_page_may_have_its_pictures_beside_it(explorer, tmp_path):
-    html = explorer.to_html(tmp_path / "frames", dilation=[1, 2], kernel_size=[3], kernel=["emboss"])
-    sources = [frame["src"] for frame in state_of(html)["frames"].values()]
-    assert sources == ["frames/0.jpg", "frames/1.jpg", "frames/2.jpg", "frames/3.jpg"]
-    assert Image.open(io.BytesIO((tmp_path / sources[3]).read_bytes())).format == "JPEG"
+    html = explorer.to_html(
+        tmp_path / "frames", [{"dilation": [1, 2], "padding": True, "kernel": ["emboss"]}]
+    )
+    state = state_of(html)
+    sources = [frame["src"] for frame in state["frames"].values()]
+    assert sources == ["frames/0.png", "frames/1.png", "frames/2.png", "frames/3.png"]
+    assert Image.open(io.BytesIO((tmp_path / sources[3]).read_bytes())).format == "PNG"
+    numbers = (tmp_path / state["numbers"]).read_text()
+    texts = state_of(explorer.to_html(carry=[{"dilation": [1, 2], "padding": True, "kernel": ["emboss"]}]))[
+        "blocks"
+    ]
+    assert [text in numbers for text in texts] == [True] * len(texts) != []
+    assert '<div data-convlab id="frames">' in html
+
+
+def test_a_page_names_its_pictures_from_where_it_is(explorer, tmp_path):
+    html = explorer.to_html(tmp_path / "pictures" / "first", [{}], page=tmp_path / "pages", frontend=False)
+    state = state_of(html)
+    assert [frame["src"] for frame in state["frames"].values()] == ["../pictures/first/0.png"]
+    assert state["numbers"] == "../pictures/first/numbers.js"
+    assert "<style>" not in html
 
 
 def test_a_page_leaves_the_explorer_as_it_was(explorer):
     before, sentence = explorer.values, explorer.sentence
-    explorer.to_html(dilation=[4], kernel=["emboss"])
+    explorer.to_html(carry=[{"dilation": [4], "kernel": ["emboss"]}])
     assert (explorer.values, explorer.sentence) == (before, sentence)
 
 
-def test_a_page_refuses_what_is_too_much_or_no_parameter(explorer):
-    many = Explorer(partial(show_dilation, CAT), dilation=range(1, 300), kernel=list(KERNELS))
-    with pytest.raises(ValueError, match="2,392 pictures are more than 2,000"):
-        many.to_html()
-    with pytest.raises(ValueError, match="'strides' is no parameter of draw"):
-        explorer.to_html(strides=[1])
+def test_a_page_carries_few_states_all_and_of_many_each_value_and_sixty(explorer):
+    few = Explorer(partial(show_dilation, CAT), dilation=range(1, 16), padding=("valid", "same"))
+    assert len(state_of(few.to_html())["frames"]) == 30
+    many = Explorer(
+        partial(show_dilation, CAT), dilation=range(1, 30), kernel=list(KERNELS), padding=("valid", "same")
+    )
+    state = state_of(many.to_html())
+    assert 60 <= len(state["frames"]) < 100 < state["all"] == 29 * len(KERNELS) * 2
+    assert [len(control["options"]) for control in state["controls"]] == [29, len(KERNELS), 2]
+    start = state["at"]
+    for n, control in enumerate(state["controls"]):
+        for place in range(len(control["options"])):
+            at = [place if m == n else here for m, here in enumerate(start)]
+            assert json.dumps(at, separators=(",", ":")) in state["frames"]
+
+
+def test_a_page_carries_what_is_named_and_starts_where_it_can(explorer):
+    carry = [{"dilation": [1, 2]}, {"kernel": True, "padding": ["same"]}]
+    state = state_of(explorer.to_html(carry=carry))
+    assert len(state["frames"]) == 2 + len(explorer.choices.options["kernel"])
+    explorer.reset()
+    assert state["frames"][str(state["at"]).replace(" ", "")]["alt"] == explorer.sentence
+    beyond = state_of(explorer.to_html(carry=[{"dilation": [4, 3]}]))
+    assert (beyond["controls"][0]["options"], beyond["at"]) == (["3", "4"], [1, 0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("carry", "said"),
+    [
+        ({"strides": [1]}, "control='strides'"),
+        ({"dilation": [9]}, "dilation='9'"),
+        ({"padding": ["full"]}, "'full'"),
+    ],
+)
+def test_a_page_refuses_what_is_not_offered(explorer, carry, said):
+    with pytest.raises(ValueError, match=said):
+        explorer.to_html(carry=[carry])
 
 
 def test_words_can_not_end_the_script_that_holds_them():

@@ -23,7 +23,6 @@ from convlab import (
     show_field,
     show_kernels,
     show_maps,
-    show_photo,
     show_rates,
     show_times,
 )
@@ -41,7 +40,6 @@ def stacked_fields(rates):
 
 
 PICTURES = {
-    "photo": lambda: show_photo(photo("coffee", (40, 60))),
     "maps": lambda: show_maps({"photo": CAT, "half": CAT[..., ::2, ::2]}),
     "beside": lambda: show_beside(CAT, CAT.flip(2)),
     "beside another size": lambda: show_beside(CAT[..., :9], CAT),
@@ -124,7 +122,7 @@ def test_of_many_maps_those_furthest_apart_are_shown_and_a_photo_in_colour():
 def test_what_agrees_is_told_to_be_solved_and_other_sizes_by_their_shapes():
     assert show_beside(CAT, CAT + 0.009).alt == "Solved: target and yours agree, to 0.01."
     assert show_beside(CAT, CAT[..., 1:]).alt == "The target is 1×1×61×61, yours 1×1×61×60."
-    for nothing in (torch.zeros(3), torch.full((2, 2), float("nan")), torch.zeros(0, 3), [[1.0]]):
+    for nothing in (torch.zeros(3), torch.full((2, 2), float("nan")), torch.zeros(0, 3), ["a"]):
         with pytest.raises(ValueError, match="yours"):
             show_beside(CAT, nothing)
 
@@ -167,9 +165,9 @@ def test_bars_show_weights_and_multiply_adds():
 
 def test_what_cannot_be_drawn_is_refused_in_words():
     with pytest.raises(ValueError, match="with 1, 3 or 4 channels"):
-        show_photo(torch.zeros(1, 2, 9, 9))
+        show_dilation(torch.zeros(1, 2, 9, 9))
     with pytest.raises(ValueError, match="file_format='gif'"):
-        PICTURES["photo"]().encode("gif")
+        PICTURES["maps"]().encode("gif")
     with pytest.raises(ValueError, match="smaller than the effective kernel"):
         show_dilation(CAT[..., :10, :10], dilation=8)
 

@@ -109,9 +109,10 @@ def assert_leads_to(project: Path, address: Address) -> None:
     assert {slug for slugs in led.values() for slug in slugs} == {address.slug}
     assert not [n for n, text in found.items() if "YOUR__NAME" in text and not n.startswith(DEFINES_IT)]
     name = address.slug.split("/")[1]
-    assert f"\ngit clone https://github.com/{address.slug} && cd {name}\n" in found["README.md"]
+    assert f"\ngit clone https://github.com/{address.slug}\ncd {name}\n" in found["README.md"]
     for badge in ("mybinder.org/badge_logo.svg", "assets/colab-badge.svg"):
         assert found["README.md"].count(badge) == 1
+    assert f"]({address.site})" in found["README.md"]
     assert links.current_address(project) == address
     for lesson in LESSONS:
         first, install = cell_sources(found[f"notebooks/{lesson}.ipynb"])[:2]
@@ -122,6 +123,11 @@ def assert_leads_to(project: Path, address: Address) -> None:
         for text in (first, found["notebooks/README.md"]):
             assert f"]({binder})" in text
             assert f"](https://colab.research.google.com/github/{colab})" in text
+
+
+def test_the_pages_of_a_repository_stand_under_its_owners_name():
+    assert Address("Ada/course", "main").site == "https://ada.github.io/course/"
+    assert Address("Ada/ada.github.io", "main").site == "https://ada.github.io/"
 
 
 def test_nothing_names_a_project_of_other_people(files):

@@ -81,8 +81,7 @@ def test_no_panel_lies_on_another_or_beside_the_page(name):
 
 
 OF_A_PHOTO = (
-    "collapse depth dilation five groups mix photo poke "
-    "rates reach steps target two_steps weighted_sum window"
+    "collapse depth dilation five groups mix poke rates reach steps target two_steps weighted_sum window"
 )
 
 

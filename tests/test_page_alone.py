@@ -8,16 +8,16 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import CHROMIUM, chromium
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from browser import CHROMIUM, axe_violations, chromium
+from playwright.sync_api import BrowserContext, Locator, Page, Request, expect
 from torch.nn.functional import conv2d
 
 from convlab import (
     KERNELS,
+    Drill,
     Explorer,
     Prediction,
     Question,
@@ -30,8 +30,6 @@ from convlab import (
 )
 from convlab.explore.view import MODULE
 
-ROOT = Path(__file__).resolve().parent.parent
-AXE = ROOT / ".venv" / "axe" / "axe_playwright_python" / "axe.min.js"  # the Makefile installs it
 PHOTO = photo("cat", (6, 9), channels=1)
 ROUNDED = PHOTO.mul(100).round() / 100  # as the window shows it, so that its products add up
 WIDE = {"viewport": {"width": 1300, "height": 900}}
@@ -156,17 +154,31 @@ def visit(context, tmp_path):
     complaints: list[str] = []
     pages: list[Page] = []
 
-    def opened(*parts: Part | Question | str, style: str = "", timed: bool = False, **options: Any) -> Page:
+    def failed(request: Request) -> None:
+        if not request.is_navigation_request():  # a page that loads itself anew gives up what it was at
+            complaints.append(request.url)
+
+    def opened(
+        *parts: Part | Question | str,
+        style: str = "",
+        timed: bool = False,
+        keeps: bool = False,
+        **options: Any,
+    ) -> Page:
         path = tmp_path / f"page{len(pages)}.html"
         path.write_text(page_of(parts, style), encoding="utf-8")
         page = context(timed, **options).new_page()
         pages.append(page)
         page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("requestfailed", lambda request: complaints.append(request.url))
+        page.on("requestfailed", failed)
         page.route(re.compile("^(?!file:)"), lambda route: route.abort())
         if timed:
             page.clock.install()
+        if not keeps:
+            page.add_init_script(
+                "try { localStorage.clear() } catch {}"
+            )  # pages opened as files share what they keep
         page.goto(path.as_uri())
         page.wait_for_selector(".convlab")
         return page
@@ -251,8 +263,8 @@ def test_a_page_holds_the_picture_that_the_explorer_shows_itself():
     for values in ({}, {"row": 3, "column": 0}):
         frame = window().frame(**values)
         assert frame["alt"] == explorer.set(**values).sentence
-        jpeg = base64.b64encode(explorer.picture.encode("jpeg")).decode()
-        assert frame["src"] == f"data:image/jpeg;base64,{jpeg}"
+        png = base64.b64encode(explorer.picture.encode("png")).decode()
+        assert frame["src"] == f"data:image/png;base64,{png}"
     explorer.reset()
 
 
@@ -290,7 +302,7 @@ def test_buttons_and_a_menu_are_moved_by_keys(visit):
 
 
 def test_pictures_in_a_folder_beside_the_page_are_found(visit, tmp_path):
-    page = visit(window().explorer.to_html(tmp_path / "pictures", row=[1, 2], column=[3]))
+    page = visit(window().explorer.to_html(tmp_path / "pictures", [{"row": [1, 2]}]))
     seen = {}
     picture(page).evaluate("image => image.decode()")  # what is left before it has come counts as failed
     for row in (1, 2):
@@ -300,18 +312,74 @@ def test_pictures_in_a_folder_beside_the_page_are_found(visit, tmp_path):
         source = picture(page).get_attribute("src")
         seen[source] = (tmp_path / source).read_bytes()
         assert picture(page).evaluate("image => image.naturalWidth") > 1000
-    assert {f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" for jpeg in seen.values()} == {
+    assert {f"data:image/png;base64,{base64.b64encode(png).decode()}" for png in seen.values()} == {
         window().frame(row=row)["src"] for row in (1, 2)
     }
-    assert len(seen) == len(list((tmp_path / "pictures").iterdir())) == 2
+    assert len(seen) == len(list((tmp_path / "pictures").glob("*.png"))) == 2
 
 
-def test_numbers_and_photos_of_ones_own_are_said_to_need_the_notebook(visit):
-    page = visit(everything())
-    for control, what in (("kernel", "type numbers"), ("image", "give a photo")):
-        box = page.locator(".convlab-control").filter(has=page.get_by_role("combobox", name=control))
-        expect(box).to_contain_text(f"To {what} of your own, open the notebook: here no Python runs.")
+def test_numbers_in_a_file_beside_the_page_are_read_once_it_is_pointed_at(visit, tmp_path):
+    page = visit(window().explorer.to_html(tmp_path / "pictures"))
+    picture(page).evaluate("image => image.decode()")
+    assert page.locator("script[src]").count() == 0
+    page.mouse.move(*on_screen(page, window(), "photo", 5, 2))
+    expect(reading(page)).to_contain_text("row 2, column 5")
+    assert number_read(page) == pytest.approx(float(ROUNDED[0, 0, 2, 5]), abs=0.005)
+
+
+def test_a_page_says_what_only_the_notebook_has(visit):
+    page = visit(everything(), window(), window().explorer.to_html(carry=[{"row": True}]))
+    said = page.locator(".convlab-without").all_text_contents()
+    assert said == [
+        "Here no Python runs. The notebook also has numbers of your own, and photos of your own.",
+        "Here no Python runs. The notebook also has all 20 pictures, of which 4 are here.",
+    ]
     assert page.locator("input[type=number], input[type=file]").count() == 0
+
+
+def test_what_a_page_does_not_carry_leads_to_the_nearest(visit):
+    carry = [{"dilation": True}, {"kernel": ["Sobel y"], "padding": ["same"]}]
+    page, part = visit(dilating().to_html(carry=carry)), dilation()
+    slider(page, "dilation").press("End")
+    assert_shows(page, part, dilation=3)
+    page.get_by_role("radio", name="same").check()
+    assert_shows(page, part, padding="same", kernel="Sobel y")
+    expect(slider(page, "dilation")).to_have_value("0")
+    slider(page, "dilation").press("ArrowRight")
+    assert_shows(page, part, dilation=2)
+
+
+def test_an_address_says_where_an_explorer_stands_and_leads_back_there(visit, tmp_path):
+    part = dilating().to_html(tmp_path / "gaps")
+    page = visit(part, "<div style='height: 3000px'></div>", chosen())
+    slider(page, "dilation").press("End")
+    page.get_by_role("combobox", name="kernel").select_option("box blur")
+    page.wait_for_function("location.hash.endsWith('kernel=box+blur')")
+    address = page.url
+    assert address.endswith("#gaps?dilation=3&padding=valid&kernel=box+blur")
+    page.goto("about:blank")
+    page.goto(address)
+    expect(page.locator("figcaption").first).to_have_text(
+        dilation().frame(dilation=3, kernel="box blur")["alt"]
+    )
+    page.evaluate("location.hash = '#gaps?dilation=2&padding=full&unknown=1'")
+    expect(page.locator("figcaption").first).to_have_text(
+        dilation().frame(dilation=2, kernel="box blur")["alt"]
+    )
+
+
+def test_answers_stay_in_the_browser_until_they_are_forgotten(visit):
+    reset = "<button data-convlab-reset>Forget my answers</button>"
+    page = visit(typed(), chosen(), reset, keeps=True)
+    page.get_by_label("your answer, a number").fill("3")
+    page.keyboard.press("Enter")
+    page.get_by_role("radio", name="9", exact=True).check()
+    page.reload()
+    expect(page.locator(".convlab-reply").first).to_contain_text("In each row?")
+    expect(page.get_by_role("radio", name="9", exact=True)).to_be_checked()
+    page.get_by_role("button", name="Forget my answers").click()
+    expect(page.locator(".convlab-reply").first).to_be_empty()
+    expect(page.get_by_role("radio", name="9", exact=True)).not_to_be_checked()
 
 
 def test_kernels_and_photos_that_are_offered_can_be_chosen_without_python(visit):
@@ -684,6 +752,53 @@ def test_two_questions_do_not_mix(visit):
     expect(first.get_by_role("radio", checked=True)).to_have_count(0)
 
 
+def right_of(drill: Drill) -> str:
+    question = drill.question
+    return question["choices"][[reply["right"] for reply in question["replies"]].index(True)]
+
+
+def answer(page: Page, drill: Drill, choice: str) -> None:
+    if drill.question["otherwise"]:
+        page.get_by_role("textbox").fill(choice)
+        page.keyboard.press("Enter")
+    else:
+        page.get_by_role("radio", name=choice, exact=True).check()
+
+
+def test_a_drill_asks_on_as_python_does_and_counts_what_is_right_in_a_row(visit):
+    drill = Drill(seed=3)
+    page = visit(drill.to_html(45))
+    streak, told = page.locator(".convlab-streak"), page.get_by_role("status")
+    for number in range(8):
+        expect(page.get_by_role("group", name=drill.question["text"])).to_be_visible()
+        expect(streak).to_have_text(f"{number} right in a row")
+        answer(page, drill, right_of(drill))
+        expect(told).to_have_text(drill.choose(right_of(drill)).reply)
+        page.get_by_role("button", name="Next").click()
+        drill.next()
+    expect(told).to_be_empty()
+    expect(streak).to_have_text("8 right in a row")
+    wrong = next(choice for choice in drill.question["choices"] if choice != right_of(drill))
+    answer(page, drill, wrong)
+    expect(told).to_have_text(drill.choose(wrong).reply)
+    expect(streak).to_have_text("0 right in a row")
+
+
+def test_a_drill_shows_the_steps_to_who_asks_and_changes_its_level(visit):
+    drill = Drill(level=2)
+    page = visit(drill.to_html(9))
+    page.get_by_role("button", name="Show the steps").click()
+    expect(page.get_by_role("status")).to_have_text(drill.choose(right_of(drill)).reply)
+    expect(page.locator(".convlab-streak")).to_have_text("0 right in a row")
+    page.get_by_role("button", name="Next").click()
+    expect(page.locator(".convlab-question input").first).to_be_focused()
+    page.get_by_role("radio", name="3 as in real networks").check()
+    drill.level = 3
+    drill.next().next()
+    expect(page.get_by_role("group", name=drill.question["text"])).to_be_visible()
+    expect(page.get_by_role("status")).to_be_empty()
+
+
 def test_a_prediction_is_kept_and_compared_when_the_answer_shows(visit):
     page = visit(everything())
     box, told = page.get_by_label(PREDICTED), page.locator(".convlab-predict output")
@@ -702,7 +817,7 @@ def test_a_prediction_is_kept_and_compared_when_the_answer_shows(visit):
 
 def test_a_prediction_is_compared_in_a_page_that_offers_less(visit):
     explorer = dilating(predict=Prediction("How wide?", 7, {"dilation": 3}))
-    page = visit(explorer.to_html(dilation=[1, 3], padding=["valid"], kernel=["Sobel x"]))
+    page = visit(explorer.to_html(carry=[{"dilation": [1, 3]}]))
     page.get_by_label("How wide?").fill("7")
     page.keyboard.press("Tab")
     page.get_by_role("radio", name="3").check()
@@ -767,21 +882,6 @@ def answer_all(page: Page) -> None:
     page.get_by_role("textbox").last.fill("3")
     page.keyboard.press("Enter")
     page.get_by_role("radio", name="11").check()
-
-
-def axe_violations(page: Page) -> list[str]:
-    """What axe-core finds serious or critical: the rule, and what breaks it."""
-    if not AXE.exists():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("no axe-core here: make test installs it")
-    page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run()")
-    assert len(found["passes"]) > 10
-    return [
-        f"{rule['id']}: {node['html'][:200]}"
-        for rule in found["violations"]
-        if rule["impact"] in ("serious", "critical")
-        for node in rule["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("style", ["", DARK], ids=["light", "dark"])

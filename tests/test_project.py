@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -13,10 +14,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jupyter_server.services.kernels.kernelmanager import MappingKernelManager
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 import convlab
+from tools.links import README_LINKS
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = {f"convlab.{path.parent.name}" for path in (ROOT / "convlab").glob("*/__init__.py")}
@@ -44,7 +47,7 @@ LAYERS = [
     {"explore.explorers"},
     {"explore.slips"},
     {"explore.questions"},
-    {"explore.tasks"},
+    {"explore.drills", "explore.tasks"},
 ]
 LAYER_OF = {module: number for number, layer in enumerate(LAYERS) for module in layer}
 
@@ -63,9 +66,18 @@ def constraints() -> dict[str, str]:
     return dict(line.split("==") for line in lines if line and not line.startswith("#"))
 
 
-def conda_specs() -> dict[str, SpecifierSet]:
-    lines = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+def environment(name: str) -> dict[str, list[str]]:
+    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+
+
+def conda_specs(name: str = "environment.yml") -> dict[str, SpecifierSet]:
+    """What each package but Python must be; conda's own single = as a prefix, as which conda reads it."""
+    lines = [re.sub(r"^(\w+)=([\d.]+)$", r"\1==\2.*", line) for line in environment(name)["dependencies"]]
     return {(r := Requirement(line)).name: r.specifier for line in lines}
+
+
+def conda_asks_for(wanted: dict[str, SpecifierSet]) -> dict[str, SpecifierSet]:
+    return {CONDA_NAMES.get(name, name): bounds for name, bounds in wanted.items()}
 
 
 def convlab_imports(source: str) -> set[str]:
@@ -160,21 +172,71 @@ def test_conda_and_pip_ask_for_the_same_to_learn_and_to_test():
     conda = conda_specs()
     python = conda.pop("python")
     conda.pop("pip")
-    wanted = requirements(("lab", "test"))
-    assert conda == {CONDA_NAMES.get(name, name): bounds for name, bounds in wanted.items()}
+    assert conda == conda_asks_for(requirements(("lab", "test")))
     assert set(SpecifierSet(PROJECT["requires-python"])) <= set(python)
 
 
+def test_binder_asks_for_the_same_to_learn_and_for_nothing_to_test():
+    binder = conda_specs(".binder/environment.yml")
+    del binder["python"], binder["pip"]
+    assert binder == conda_asks_for(requirements(("lab",)))
+
+
+def test_binder_names_one_python_in_the_way_that_repo2docker_reads():
+    python = environment(".binder/environment.yml")["dependencies"][0]
+    # Its pattern, in buildpacks/conda; of what does not match, it builds another version first.
+    named = re.fullmatch(r"python\s*=+\s*([\d.]*)", python)[1]
+    assert conda_specs()["python"].contains(named)
+
+
 def test_conda_uses_conda_forge_alone():
-    channels = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["channels"]
-    assert channels == ["conda-forge", "nodefaults"]
+    assert environment("environment.yml")["channels"] == ["conda-forge", "nodefaults"]
+    assert environment(".binder/environment.yml")["channels"] == ["conda-forge"]
 
 
-def test_binder_builds_what_conda_builds():
-    # Where there is a .binder, Binder looks for its files nowhere else.
-    assert (ROOT / ".binder" / "environment.yml").read_bytes() == (ROOT / "environment.yml").read_bytes()
-    assert os.access(ROOT / ".binder" / "postBuild", os.X_OK)
+def test_binder_finds_its_files_where_alone_it_looks():
+    # Where there is a .binder, Binder looks nowhere else.
+    assert all(os.access(ROOT / ".binder" / name, os.X_OK) for name in ("postBuild", "start"))
     assert not (ROOT / "binder").exists(), "Binder refuses both"
+
+
+def test_binder_ends_idle_kernels_and_opens_the_course_as_make_lab_does(tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--symlinks", tmp_path], check=True)
+    pip = tmp_path / "bin" / "pip"
+    pip.write_text('#!/bin/sh\n[ "$*" = "install --no-deps -e ." ]\n', encoding="utf-8")
+    pip.chmod(0o755)
+    path = os.pathsep.join([str(tmp_path / "bin"), os.environ["PATH"]])
+    subprocess.run([".binder/postBuild"], cwd=ROOT, env=os.environ | {"PATH": path}, check=True)
+    written = {file.relative_to(tmp_path / "etc").as_posix() for file in tmp_path.glob("etc/**/*.json")}
+    assert written == {
+        "jupyter/jupyter_server_config.d/convlab_jupyter.json",
+        "jupyter/jupyter_server_config.json",
+        "jupyter/labconfig/default_setting_overrides.d/convlab_jupyter.json",
+    }
+    config = {"JUPYTER_CONFIG_PATH": str(tmp_path / "etc" / "jupyter"), "JUPYTER_CONFIG_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "jupyter_server", "--show-config-json", "--allow-root"]
+    shown = subprocess.run(
+        command, cwd=ROOT, env=os.environ | config, capture_output=True, text=True, check=True
+    )
+    kernels = json.loads(shown.stdout)["MappingKernelManager"]
+    # A reader who thinks for a quarter of an hour still has what was run.
+    assert kernels == {"cull_idle_timeout": 20 * 60, "cull_interval": 60, "cull_connected": True}
+    known = MappingKernelManager.class_trait_names(config=True)
+    assert set(kernels) <= set(known)
+
+
+def test_binder_starts_with_one_thread_whatever_its_machine_has():
+    threads = "import torch; print(torch.get_num_threads())"
+    without = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    done = subprocess.run(
+        [".binder/start", sys.executable, "-c", threads],
+        cwd=ROOT,
+        env=without,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "1"
 
 
 def test_every_requirement_is_pinned_within_its_bounds():
@@ -210,6 +272,42 @@ def test_ci_tests_both_ends_of_the_promised_versions():
         (pythons[-1], "build/newest.txt"),
     }
     assert {"run": "bash .ci/run"} in job["steps"]
+
+
+def powershell() -> list[str]:
+    """README's lines for Windows without conda."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.search(r"in PowerShell \(.*?```\n(.*?)```", readme, flags=re.DOTALL)[1].splitlines()
+
+
+def test_readmes_lines_without_make_run_in_powershell_as_they_stand():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\n(.*?)^```", readme.split("### Save")[0], flags=re.DOTALL | re.MULTILINE)
+    for line in "".join([*blocks, *re.findall(r"```\n(.*?)```", README_LINKS, flags=re.DOTALL)]).splitlines():
+        # 'single' is no string to pip there, and of these PowerShell 5 knows none, or another
+        assert not re.search(r"&&|\|\||[$'~]|^(source|export|\w+=)", line), line
+
+
+def test_ci_tries_readmes_lines_and_every_lesson_on_windows_and_macos():
+    job = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))["jobs"][
+        "elsewhere"
+    ]
+    steps = [step["run"] for step in job["steps"] if "run" in step]
+    for one in job["strategy"]["matrix"]["include"]:
+        run = [step.replace("${{ matrix.bin }}", one["bin"]) for step in steps]
+        asked = [line.replace(".venv\\Scripts\\", f"{one['bin']}/") for line in powershell()]
+        assert run[:4] == [*asked[:3], f"{asked[3]} --version"]
+        assert "--nbval " in run[-1]
+    assert {one["os"] for one in job["strategy"]["matrix"]["include"]} == {"windows-latest", "macos-latest"}
+
+
+def test_a_dev_container_is_set_up_by_what_make_lab_sets_up():
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    target = container["postCreateCommand"].removeprefix("make ")
+    assert re.search(rf"^lab: {re.escape(target)} ", makefile, flags=re.MULTILINE)
+    version = container["image"].rsplit(":", 1)[1]
+    assert SpecifierSet(PROJECT["requires-python"]).contains(version)
 
 
 def test_every_make_target_has_its_line_of_help():

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 import torch
-from mistakes import CHANGED, LAYER, MISTAKES, STACK
+from mistakes import CHANGED, MISTAKES, SLIPS
 from torch import nn
 
 from convlab import ConvSpec, Question, ask, kernel, quiz
@@ -149,8 +149,8 @@ def mistakes_missed(name, formulas, **changed):
 
 
 def formulas_of(name):
-    """The mistakes that its reasons name: its own, and those of the layer or the stack that it asks."""
-    shared = {"layer": LAYER, "stack": STACK}.get(WORDS[name].get("asks"), {})
+    """The mistakes that its reasons name: its own, and those of the layer, say, that it asks."""
+    shared = SLIPS.get(WORDS[name].get("asks"), {})
     at_numbers = [key for key in WORDS[name].get("why", {}) if is_number(key.format(**values_of(name)))]
     slips = {key: part[1] for key in at_numbers if (part := re.search(r"{(\w+)", key))}
     return {key: shared[slip] for key, slip in slips.items() if slip in shared} | MISTAKES.get(name, {})
@@ -171,7 +171,7 @@ def test_it_still_does_when_the_numbers_change_and_so_do_the_wrong_answers(name)
 
 def test_another_number_than_that_of_the_mistake_is_noticed():
     assert mistakes_missed("02/span", {"{wide}": lambda g: 10, "{times}": lambda g: 12}) == ["{wide}"]
-    assert mistakes_missed("01/bottleneck", {"{inside:.0f} %": lambda g: 6.6}) == ["{inside:.0f} %"]
+    assert mistakes_missed("01/bottleneck", {"{alone:.0f} %": lambda g: 6.6}) == ["{alone:.0f} %"]
 
 
 def is_number(text):

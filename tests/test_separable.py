@@ -105,7 +105,7 @@ def errors_shown(picture):
 def test_each_fit_is_the_nearest_of_its_rank(kernels):
     """Against the singular values: what is left are those that were dropped."""
     picture = show_separable_fit(CAT, kernels=kernels)
-    tiles = axes_of(picture)["wanted"].images[0].get_array()
+    tiles = axes_of(picture)["ordinary kernels"].images[0].get_array()
     weights = np.asarray(tiles).reshape(4, 3, 3, 3).transpose(0, 2, 1, 3)
     values = np.linalg.svd(weights.transpose(1, 0, 2, 3).reshape(3, 4, 9), compute_uv=False)
     for multiplier, error in enumerate(errors_shown(picture), start=1):

@@ -1,10 +1,14 @@
 """What can be chosen: controls, the values that each offers, and where each stands. No widgets."""
 
+from __future__ import annotations
+
 import inspect
 import reprlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from itertools import combinations, islice, product
+from math import prod
 from numbers import Integral, Real
 from typing import Any
 
@@ -16,9 +20,11 @@ from convlab.images import PHOTOS, as_photo, photo
 from convlab.kernels import KERNELS
 
 MOST = 10_000  # values of one control: more are a slip
+CARRIED = 60  # states that a page without Python carries, all of them if there are no more
 LOUDEST = 4  # the largest number that can be written into a grid, and its negative the smallest
 
 Rows = tuple[tuple[float, ...], ...]
+State = dict[str, int]  # for each control the number of an option
 Place = int | Rows  # where a control stands: the number of an option, or numbers that a reader wrote
 
 
@@ -198,6 +204,65 @@ class Choices:
         """Where all controls would stand, these moved; raises what :meth:`set` does."""
         return self.at | {name: self.check(name, value) for name, value in values.items()}
 
+    def carried(self, start: Mapping[str, Place], carry: Sequence[Mapping[str, Any]] | None) -> list[State]:
+        """The states that a page without Python carries.
+
+        Parameters
+        ----------
+        start : mapping
+            Where the controls start, and stay if nothing else is said.
+        carry : sequence of mappings, optional
+            Each stands for all combinations of what it names: for a control some of its labels or
+            numbers, or True for all. Unless given, all states if they are few; else every value of each
+            control with the others at their start, and what is nearest to it, up to 60.
+
+        Raises
+        ------
+        ValueError
+            For a control or label that is not offered.
+        """
+        here = {name: place if isinstance(place, int) else 0 for name, place in start.items()}
+        everything = {name: range(len(options)) for name, options in self.options.items()}
+        if carry is not None:
+            parts = [{name: self._places(name, labels) for name, labels in part.items()} for part in carry]
+            return list(_combined(here, parts))
+        if prod(map(len, everything.values())) <= CARRIED:
+            return list(_combined(here, [everything]))
+        kept = {tuple(at.values()): at for at in _combined(here, [{n: p} for n, p in everything.items()])}
+        for moved in range(2, len(here) + 1):  # as few controls as can be, as near as can be
+            if len(kept) >= CARRIED:
+                break
+            moves = [dict(part) for part in combinations(everything.items(), moved)]
+            near = sorted(_combined(here, moves), key=lambda at: sum(abs(at[n] - here[n]) for n in at))
+            for at in near[: 2 * CARRIED]:
+                if len(kept) < CARRIED:
+                    kept.setdefault(tuple(at.values()), at)
+        return list(kept.values())
+
+    def _places(self, name: str, labels: Any) -> list[int]:
+        options = list(self.options[check_one_of("control", name, self.options)])
+        if labels is True:
+            return list(range(len(options)))
+        return [options.index(check_one_of(name, str(label), options)) for label in labels]
+
+    def only(self, states: Sequence[State]) -> tuple[Choices, list[State]]:
+        """Choices that offer what occurs in these states, and the states among these."""
+        kept = {name: sorted({at[name] for at in states}) for name in self.options}
+        part = copy(self)
+        labels = {name: list(options) for name, options in self.options.items()}
+        part.options = {
+            name: {labels[name][n]: self.options[name][labels[name][n]] for n in places}
+            for name, places in kept.items()
+        }
+        part.scales = {
+            name for name in self.scales if len(kept[name]) in (len(labels[name]), *range(5, MOST))
+        }
+        part.grids = {
+            name: replace(grid, named={label: grid.named[label] for label in part.options[name]})
+            for name, grid in self.grids.items()
+        }
+        return part, [{name: kept[name].index(place) for name, place in at.items()} for at in states]
+
     def offers(self, name: str, value: object) -> bool:
         """Whether there is such a control, and the value among its options."""
         return name in self.options and self._place(name, value) >= 0
@@ -225,6 +290,17 @@ class Choices:
         equal = [place for place, other in enumerate(offered) if _equal(other, value)]
         alike = [place for place in equal if type(offered[place]) is type(value)]
         return [*same, *alike, *equal, -1][0]
+
+
+def _combined(start: State, parts: Iterable[Mapping[str, Iterable[int]]]) -> Iterator[State]:
+    """Every state of these parts once; what a part doesn't name stays at its start."""
+    seen = set()
+    for part in parts:
+        for places in product(*part.values()):
+            at = start | dict(zip(part, places, strict=True))
+            if tuple(at.values()) not in seen:
+                seen.add(tuple(at.values()))
+                yield at
 
 
 def _equal(one: object, other: object) -> bool:
@@ -257,9 +333,7 @@ def _by_label(name: str, values: Offer) -> dict[str, Any]:
         return dict(values.named)
     values = _plain(values)  # an array without axes is one number
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise ValueError(
-            f"{name}={values!r} must be what it offers: a list, a range, or a mapping from labels"
-        )
+        raise ValueError(f"{name}={values!r} must be what it offers: a list, a range or a mapping")
     labelled = values.items() if isinstance(values, Mapping) else ((_label(value), value) for value in values)
     pairs = list(islice(labelled, MOST + 1))
     if not 0 < len(pairs) <= MOST:
@@ -267,9 +341,7 @@ def _by_label(name: str, values: Offer) -> dict[str, Any]:
     options: dict[str, object] = {}
     for label, value in pairs:
         if str(label) in options:
-            raise ValueError(
-                f"{name} offers {label!r} twice: give each value a label of its own in a mapping"
-            )
+            raise ValueError(f"{name} offers {label!r} twice: give each a label of its own in a mapping")
         options[str(label)] = _plain(value)
     return options
 

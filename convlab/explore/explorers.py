@@ -6,12 +6,14 @@ import base64
 import json
 import reprlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import product
+from html import escape
 from math import prod
 from os import PathLike
+from os.path import relpath
 from pathlib import Path
+from time import perf_counter, thread_time
 from typing import Any
 
 import torch
@@ -23,8 +25,6 @@ from convlab.explore.spots import spots
 from convlab.explore.view import View
 from convlab.pictures import page
 from convlab.pictures.page import Picture
-
-MOST_FRAMES = 2_000
 
 
 class Offered(TraitType):
@@ -145,45 +145,65 @@ class Explorer(View):
         """Move every control back to where it started."""
         self._move(self._start)
 
-    def to_html(self, folder: str | PathLike[str] | None = None, **choices: Offer) -> str:
-        """The same explorer as a part of a page, with every picture drawn ahead: it needs no kernel.
+    def to_html(
+        self,
+        folder: str | PathLike[str] | None = None,
+        carry: Sequence[Mapping[str, Any]] | None = None,
+        *,
+        page: str | PathLike[str] | None = None,
+        frontend: bool = True,
+    ) -> str:
+        """The same explorer as a part of a page, with its pictures drawn ahead: it needs no kernel.
 
         Parameters
         ----------
         folder : path, optional
-            Where the pictures are put, beside the page: it names them by the folder's last part.
-            Without, the page holds them itself.
-        **choices
-            Values for a control; all that it offers unless given.
+            Where the pictures are put; its name is the part's in the page's address. Without, the page
+            holds them itself.
+        carry : sequence of mappings, optional
+            Which pictures: each mapping stands for all combinations of what it names, for a control
+            some of its labels, or True for all; controls that it doesn't name stay where they start.
+            Unless given, all pictures up to 60; of more at least 60, each control's full range among them.
+        page : path, optional
+            The folder of the page, from which it names the pictures; the one around `folder` unless given.
+        frontend : bool
+            Whether the module comes with it: one on a page is enough.
 
         Raises
         ------
         ValueError
-            For what can't be chosen from, or more than ``MOST_FRAMES`` pictures.
+            For a control or label that is not offered.
         """
-        ahead = Choices(self._draw, self.choices.offered | choices, self.choices.labels)
-        counts = {name: len(offered) for name, offered in ahead.options.items()}
-        if (frames := prod(counts.values())) > MOST_FRAMES:
-            each = ", ".join(f"{name} ({count})" for name, count in counts.items())
-            raise ValueError(
-                f"{frames:,} pictures are more than {MOST_FRAMES:,}: keep fewer values of {each}"
-            )
+        states = self.choices.carried(self._start, carry)
+        start = next((number for number, at in enumerate(states) if at == self._start), 0)
+        ahead, states = self.choices.only(states)
         state: dict[str, Any] = {name: getattr(self, name) for name in ("_kind", "_size")}
-        state["predict"] = _asked_before(self._predict, ahead)
-        state |= {"controls": self._described(ahead), "at": list(ahead.at.values())}
+        state |= {"predict": _asked_before(self._predict, ahead), "at": list(states[start].values())}
+        state |= {"controls": self._described(ahead), "all": prod(map(len, self.choices.options.values()))}
+        beside = ""
         if folder is not None:
             Path(folder).mkdir(parents=True, exist_ok=True)
+            beside = Path(relpath(folder, Path(folder).parent if page is None else page)).as_posix()
         known: dict[bytes, int] = {}  # many frames show the same photo
         state["frames"] = {}
-        for number, places in enumerate(product(*map(range, counts.values()))):
-            frame, (jpeg, *blocks) = self._frame(ahead, dict(zip(counts, places, strict=True)))
+        for number, at in enumerate(states):
+            frame, (picture, *blocks) = self._frame(ahead, at, "png")
             frame["blocks"] = [known.setdefault(block, len(known)) for block in blocks]
-            frame["src"] = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+            frame["src"] = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
             if folder is not None:
-                (Path(folder) / f"{number}.jpg").write_bytes(jpeg)
-                frame["src"] = f"{Path(folder).name}/{number}.jpg"
+                (Path(folder) / f"{number}.png").write_bytes(picture)
+                frame["src"] = f"{beside}/{number}.png"
             state["frames"][json.dumps(frame.pop("at"), separators=(",", ":"))] = frame
-        return self._page(state | {"blocks": [base64.b64encode(block).decode() for block in known]})
+        numbers = [base64.b64encode(block).decode() for block in known]
+        if folder is None:
+            state["blocks"] = numbers
+        else:  # a script, because a page opened as a file may read nothing else
+            state["numbers"] = f"{beside}/numbers.js"
+            stored = f"(globalThis.convlabNumbers ??= {{}})[{json.dumps(state['numbers'])}] = {numbers};\n"
+            (Path(folder) / "numbers.js").write_text(stored, encoding="utf-8")
+        first = list(state["frames"].values())[start]
+        shown = f'<img alt="{escape(first["alt"])}" src="{first["src"]}">'
+        return self._page(state, Path(folder or "").name, shown, frontend)
 
     def _described(self, choices: Choices) -> list[dict[str, Any]]:
         """The controls as the front end draws them."""
@@ -221,12 +241,14 @@ class Explorer(View):
             self._shown = choices, at, self._drawn(choices, at, over)
         return self._shown[2]
 
-    def _frame(self, choices: Choices, at: Mapping[str, Place]) -> tuple[dict[str, Any], list[bytes]]:
+    def _frame(
+        self, choices: Choices, at: Mapping[str, Place], file_format: str = "jpeg"
+    ) -> tuple[dict[str, Any], list[bytes]]:
         """What the front end shows of a state, and as bytes its picture and the numbers in it."""
         picture = self._show(choices, at)
-        jpeg = picture.encode("jpeg")
+        encoded = picture.encode(file_format)
         where, blocks = spots(picture, choices)
-        return {"at": list(at.values()), "alt": picture.alt, "spots": where}, [jpeg, *blocks]
+        return {"at": list(at.values()), "alt": picture.alt, "spots": where}, [encoded, *blocks]
 
     def _asked(self, _widget: object, content: dict[str, Any], buffers: list[memoryview]) -> None:
         """The front end wants the picture of a state, or gives a photo."""
@@ -238,7 +260,10 @@ class Explorer(View):
                 self._move(self.choices.at)
                 self.send({"taken": content["photo"]})
             else:
-                self.send(*self._frame(self.choices, self.choices.unpack(content["want"])))
+                start, own = perf_counter(), thread_time()
+                frame, parts = self._frame(self.choices, self.choices.unpack(content["want"]))
+                waited = perf_counter() - start - 2 * (thread_time() - own)  # with half a processor: none
+                self.send(frame | {"waited": max(0.0, waited)}, parts)
         except Exception as error:  # told where the picture would stand: nobody sees a log
             said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
             self.send({"at": content.get("want"), "error": said})

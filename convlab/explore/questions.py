@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from importlib import import_module
 from importlib.resources import files
@@ -76,73 +76,117 @@ class Question(View):
         tolerance: float = 0,
         name: str | None = None,
     ) -> None:
-        why = check_mapping("why", why or {}, str, least=0)
-        offered = None if choices is None else list(choices)
-        for value in [answer, *why]:
-            if offered is not None:
-                check_one_of("answer", value, offered)
-            elif not isinstance(value, Real):
-                raise ValueError(f"answer={value!r} must be a number, or among choices")
-        if answer in why:
-            raise ValueError(f"why has a reason against the right answer, {answer!r}")
-        if offered is None:
-            offered = [answer, *why]
-        else:
-            Random(name or text).shuffle(offered)
-        if len(set(map(str, offered))) < len(offered):
-            raise ValueError(f"choices={offered!r} must all look different")
-        replies = [
-            {"right": choice == answer, "text": because if choice == answer else why.get(choice, hint)}
-            for choice in offered
-        ]
-        state: dict[str, Any] = {
-            "text": text,
-            "choices": [str(choice) for choice in offered],
-            "replies": replies,
-        }
-        if choices is None:
-            state["otherwise"] = {"tolerance": tolerance, "values": offered, "text": hint}
-        super().__init__(_kind="question", **state)
+        self.name = name or text
+        about: dict[str, Any] = {"because": because, "hint": hint, "why": why, "tolerance": tolerance}
+        super().__init__(_kind="question", **posed(text, choices, answer, Random(name or text), **about))
 
     @property
     def reply(self) -> str:
         """What is said to the answer chosen now; empty before one is."""
-        if not self.chosen:
-            return ""
-        if not self.otherwise:
-            return _said(self.chosen, **self.replies[self.choices.index(self.chosen)])
-        number = _number(self.chosen)
-        if number is None:
-            return f"“{self.chosen}” is no number: type digits, as in 1728 or 0.5."
-        for value, reply in zip(self.otherwise["values"], self.replies, strict=True):
-            if abs(number - value) <= self.otherwise["tolerance"] + 1e-9 * abs(value):
-                return _said(self.chosen, **reply)
-        return _said(self.chosen, False, self.otherwise["text"])
+        return judge(self._state, self.chosen)[1]
 
     def choose(self, choice: object) -> Question:
         """Answer, as a reader would by clicking or typing."""
         self.chosen = str(choice if self.otherwise else check_one_of("choice", str(choice), self.choices))
         return self
 
-    def to_html(self) -> str:
-        """The same question as a part of a page, which needs no kernel."""
-        return self._page({name: getattr(self, name) for name in STATE})
+    def to_html(self, *, frontend: bool = True) -> str:
+        """The same question as a part of a page, which needs no kernel.
+
+        `frontend` says whether the module comes with it: one on a page is enough.
+        """
+        return self._page(self._state, self.name, self._repr_html_(), frontend)
+
+    @property
+    def _state(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in STATE}
 
     def __repr__(self) -> str:
-        return f"{self.text}  [{'a number' if self.otherwise else ' | '.join(self.choices)}]"
+        return in_words(self._state)
 
     def _repr_html_(self) -> str:
-        shown = "<p>Type a number.</p>" if self.otherwise else ""
-        if not self.otherwise:
-            shown = f"<ul>{''.join(f'<li>{escape(choice)}</li>' for choice in self.choices)}</ul>"
-        return f"<p><strong>{escape(self.text)}</strong></p>{shown}"
+        return in_html(self._state)
 
 
 STATE = ("_kind", "text", "choices", "replies", "otherwise", "chosen")
 
 
-def _said(chosen: str, right: bool, text: str) -> str:
-    return f"✓ {chosen}: {text}" if right else f"✗ Not {chosen}. {text}"
+def posed(
+    text: str,
+    choices: Iterable[object] | None,
+    answer: object,
+    order: Random | None = None,
+    *,
+    because: str,
+    hint: str,
+    why: Mapping[Any, str] | None = None,
+    tolerance: float = 0,
+) -> dict[str, Any]:
+    """What the front end knows of a question: `order` shuffles choices, the rest is as in :class:`Question`.
+
+    Raises
+    ------
+    ValueError
+        As :class:`Question` does.
+    """
+    why = check_mapping("why", why or {}, str, least=0)
+    offered = None if choices is None else list(choices)
+    for value in [answer, *why]:
+        if offered is not None:
+            check_one_of("answer", value, offered)
+        elif not isinstance(value, Real):
+            raise ValueError(f"answer={value!r} must be a number, or among choices")
+    if answer in why:
+        raise ValueError(f"why has a reason against the right answer, {answer!r}")
+    if offered is None:
+        offered = [answer, *why]
+    elif order:
+        order.shuffle(offered)
+    if len(set(map(str, offered))) < len(offered):
+        raise ValueError(f"choices={offered!r} must all look different")
+    replies = [
+        {"right": choice == answer, "text": because if choice == answer else why.get(choice, hint)}
+        for choice in offered
+    ]
+    typed = {"tolerance": tolerance, "values": offered, "text": hint} if choices is None else {}
+    return {
+        "text": text,
+        "choices": [str(choice) for choice in offered],
+        "replies": replies,
+        "otherwise": typed,
+    }
+
+
+def judge(question: Mapping[str, Any], chosen: str) -> tuple[bool | None, str]:
+    """Whether an answer to what :func:`posed` gave is right, and what is said to it; None for no answer."""
+    if not chosen:
+        return None, ""
+    if not question["otherwise"]:
+        return _said(chosen, **question["replies"][question["choices"].index(chosen)])
+    number, otherwise = _number(chosen), question["otherwise"]
+    if number is None:
+        return None, f"“{chosen}” is no number: type digits, as in 1728 or 0.5."
+    for value, reply in zip(otherwise["values"], question["replies"], strict=True):
+        if abs(number - value) <= otherwise["tolerance"] + 1e-9 * abs(value):
+            return _said(chosen, **reply)
+    return _said(chosen, False, otherwise["text"])
+
+
+def in_words(question: Mapping[str, Any]) -> str:
+    """A question and its choices in a line."""
+    return f"{question['text']}  [{'a number' if question['otherwise'] else ' | '.join(question['choices'])}]"
+
+
+def in_html(question: Mapping[str, Any]) -> str:
+    """A question and its choices, to be seen where no widget is."""
+    shown = "<p>Type a number.</p>"
+    if not question["otherwise"]:
+        shown = f"<ul>{''.join(f'<li>{escape(choice)}</li>' for choice in question['choices'])}</ul>"
+    return f"<p><strong>{escape(question['text'])}</strong></p>{shown}"
+
+
+def _said(chosen: str, right: bool, text: str) -> tuple[bool, str]:
+    return right, f"✓ {chosen}: {text}" if right else f"✗ Not {chosen}. {text}"
 
 
 def _number(typed: str) -> float | None:
@@ -213,9 +257,9 @@ def read_lesson(number: str, called: str = "lesson") -> tuple[dict[str, Any], Mo
 
 
 def answering(module: ModuleType, title: str, words: Mapping[str, Any]) -> Callable[..., dict[str, Any]]:
-    """What computes a question's answer: its own function, or that of ``slips`` which it ``asks``."""
+    """What computes an answer: a function of the lesson or of ``slips``, named as it or what it ``asks``."""
     function = f"answer_{words.get('asks', title).replace(' ', '_')}"
-    return getattr(slips if "asks" in words else module, function)
+    return getattr(module if hasattr(module, function) else slips, function)
 
 
 def pose(name: str, words: Mapping[str, Any], compute: Callable[..., dict[str, Any]]) -> Question:
@@ -251,7 +295,7 @@ def pose(name: str, words: Mapping[str, Any], compute: Callable[..., dict[str, A
         why: dict[Any, str] = {
             k.format(**values): v.format(**values) for k, v in words.get("why", {}).items()
         }
-        about = {"because": because, "hint": hint, "tolerance": tolerance, "name": name}
+        about: dict[str, Any] = {"because": because, "hint": hint, "tolerance": tolerance, "name": name}
         if offered == "a number":
             return Question(text, answer=answer, why={_number(k): v for k, v in why.items()}, **about)
         if isinstance(offered, list):

@@ -37,10 +37,8 @@ def spots(picture: Picture, choices: Choices) -> tuple[list[dict[str, Any]], lis
             spot["grid"], block = _numbers(images[0])
             spot["grid"]["block"] = len(blocks)
             blocks.append(block)
-        if bars := [
-            bar for group in ax.containers if isinstance(group, BarContainer) for bar in _bars(ax, group)
-        ]:
-            spot["bars"] = bars
+        if groups := [group for group in ax.containers if isinstance(group, BarContainer)]:
+            spot["bars"] = [bar for group in groups for bar in _bars(ax, group)]
         if len(spot) > 1:
             found.append(spot | {"box": _box(ax, (*ax.get_xlim(), *ax.get_ylim()))})
     return found, blocks
@@ -67,10 +65,8 @@ def _touched(touch: Touch, choices: Choices) -> dict[str, Any]:
             places = np.full((len(values), 2), (touch.axes.get_xlim()[0], touch.axes.get_ylim()[0]), float)
             column = "xy".index(axis)
             places[:, column] = origin + step * values
-            spot[axis] = {
-                "control": names.index(name),
-                "at": _fractions(touch.axes, places)[:, column].tolist(),
-            }
+            at = _fractions(touch.axes, places)[:, column].tolist()
+            spot[axis] = {"control": names.index(name), "at": at}
     if touch.sets and all(choices.offers(name, value) for name, value in touch.sets.items()):
         spot["sets"] = [[names.index(name), choices.check(name, value)] for name, value in touch.sets.items()]
     return spot
@@ -88,10 +84,8 @@ def _numbers(image: AxesImage) -> tuple[dict[str, Any], bytes]:
     array = np.ma.filled(image.get_array().astype(float), np.nan)
     grid: dict[str, Any] = {"box": _box(image.axes, image.get_extent())}
     if image.get_array().dtype == np.uint8:
-        channels = array.reshape(*array.shape[:2], -1)
-        return grid | {"shape": channels.shape, "low": 0, "step": 1 / 255}, channels.astype(
-            np.uint8
-        ).tobytes()
+        block = array.astype(np.uint8).tobytes()
+        return grid | {"shape": (*array.shape, 1)[:3], "low": 0, "step": 1 / 255}, block
     low, high = (np.nanmin(array), np.nanmax(array)) if np.isfinite(array).any() else (0, 0)
     step = float(high - low) / (NOTHING - 1) or 1.0
     levels = np.nan_to_num(np.round((array - low) / step), nan=NOTHING).astype("<u2")

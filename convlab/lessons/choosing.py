@@ -1,7 +1,7 @@
 """The pictures of lesson 05: five convolutions side by side, and networks that learned with them."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from itertools import count
 from math import ceil, sqrt
 from typing import Any
 
@@ -45,11 +45,9 @@ def filter_bank(image: Photo, channels: int) -> Tensor:
     image = as_photo(image, channels=1)
     if check_whole("channels", channels, 1) % len(KERNELS):
         raise ValueError(f"channels={channels!r} must be a multiple of {len(KERNELS)}, the named kernels")
-    maps = []
-    for size in range(3, 3 + 2 * channels // len(KERNELS), 2):
-        kernels = torch.stack([named_kernel(name, size) for name in KERNELS])
-        maps.append(F.conv2d(image, kernels[:, None], padding="same"))
-    bank = torch.cat(maps, dim=1)
+    sizes = range(3, 3 + 2 * channels // len(KERNELS), 2)
+    banks = [torch.stack([named_kernel(name, size) for name in KERNELS])[:, None] for size in sizes]
+    bank = torch.cat([F.conv2d(image, kernels, padding="same") for kernels in banks], dim=1)
     spread = bank.std(dim=(2, 3), keepdim=True)
     return bank / spread.where(spread > 1e-4, 1)
 
@@ -58,8 +56,7 @@ def _first_map(specs: Sequence[ConvSpec], bank: Tensor, weights: Tensor) -> Tens
     """The first output channel, when each filter means: this kernel on each channel, then their mean."""
     maps = bank
     for spec in specs:
-        inputs = spec.in_channels // spec.groups
-        last = spec is specs[-1]
+        inputs, last = spec.in_channels // spec.groups, spec is specs[-1]
         maps = maps[:, : inputs if last else None]  # the first output looks at the first group alone
         kernel = weights if spec.kernel_size != (1, 1) else torch.ones(1, 1)
         filters = (kernel / inputs).expand(1 if last else spec.out_channels, inputs, *spec.kernel_size)
@@ -68,21 +65,12 @@ def _first_map(specs: Sequence[ConvSpec], bank: Tensor, weights: Tensor) -> Tens
     return maps
 
 
-@cache
-def _reach(specs: tuple[ConvSpec, ...]) -> int:
-    with torch.random.fork_rng(devices=[]):  # what is seen does not depend on the weights
-        layers = nn.Sequential(*(spec.module() for spec in specs))
-    return measure_receptive_field(layers, (specs[0].in_channels, 33, 33)).size[0]
-
-
-def _five(
-    in_channels: int, out_channels: int, kernel_size: int, groups: int = 4
-) -> tuple[dict[str, Any], ...]:
+def _five(in_channels: int, out_channels: int, kernel_size: int, groups: int = 4) -> tuple[dict, ...]:
     """The convolutions of the five by name, the weights of each, and the pixels across that it sees."""
     ways = alternatives(in_channels, out_channels, kernel_size, groups=groups)
     layers = {name: ways[name] for name in FIVE}
     weights = {name: sum(spec.num_weights for spec in specs) for name, specs in layers.items()}
-    return layers, weights, {name: _reach(specs) for name, specs in layers.items()}
+    return layers, weights, {name: receptive_field(specs)[-1].size[0] for name, specs in layers.items()}
 
 
 def show_five(
@@ -118,11 +106,8 @@ def show_five(
     bank, weights = filter_bank(image, channels), named_kernel(kernel, kernel_size)
     size = per_axis(int, image.shape[-2:])
     macs = {name: sum(spec.macs(size) for spec in specs) for name, specs in layers.items()}
-    measured = (timings or {}).get((channels, kernel_size))
 
-    wide = 2.02
-    tall = min(wide * size[0] / size[1], 4)
-    maps = page.panels(FIVE, wide, tall, gap=0.15, below=1.2)
+    maps = page.panels(FIVE, 2.02, min(2.02 * size[0] / size[1], 4), gap=0.15, below=1.2)
     bars = page.panel("bars", maps.width, 1.2, above=0, below=0.3)
     sheet = page.blank(page.down(maps, bars, gap=0))
     for name, specs in layers.items():
@@ -133,7 +118,7 @@ def show_five(
         )
         below = {"va": "top", "ha": "center", "linespacing": 1.25, "transform": sheet[name].transAxes}
         page.write(sheet[name], 0.5, -0.03, lines, **below)
-    _draw_shares(sheet["bars"], macs, measured)
+    _draw_shares(sheet["bars"], macs, (timings or {}).get((channels, kernel_size)))
     each = "; ".join(
         f"{name} {counts[name]:,} weights, {macs[name]:,} multiply-adds, sees {reach[name]}×{reach[name]}"
         for name in FIVE
@@ -146,19 +131,17 @@ def show_five(
 
 def _draw_shares(ax: Axes, macs: Mapping[str, int], measured: Mapping[str, Timing] | None) -> None:
     """Pairs of bars under the maps: multiply-adds (solid) and time (hatched), in % of the first."""
-    rows = [[100 * value / macs[FIVE[0]] for value in macs.values()]]
-    label = "solid: multiply-adds"
+    first, label = FIVE[0], "solid: multiply-adds"
+    rows = {"multiply-adds": [100 * macs[name] / macs[first] for name in FIVE]}
     if measured:
-        first = measured[FIVE[0]]
-        rows.append([100 * measured[name].median / first.median for name in FIVE])
-        label += f"; hatched: time, {words.count(first.threads, 'thread')}; in % of ordinary"
-    most = max(map(max, rows))
-    for number, values in enumerate(rows):
+        rows["time"] = [100 * measured[name].median / measured[first].median for name in FIVE]
+        label += f"; hatched: time, {words.count(measured[first].threads, 'thread')}; in % of ordinary"
+    most = max(map(max, rows.values()))
+    for number, (row, values) in enumerate(rows.items()):
         for place, (name, value) in enumerate(zip(FIVE, values, strict=True)):
             middle = place + 0.5 + (number - (len(rows) - 1) / 2) * 0.38
-            colour = palette.of_kind(name)
+            colour, what = palette.of_kind(name), f"{name}, {row} in % of {first}"
             style = {"facecolor": "white", "hatch": "///"} if number else {"facecolor": colour}
-            what = f"{name}, {'time' if number else 'multiply-adds'} in % of {FIVE[0]}"
             ax.bar(middle, value, width=0.29, edgecolor=colour, linewidth=2, label=what, **style)
             page.write(ax, middle, value + 0.03 * most, f"{value:.0f} %", ha="center", va="bottom")
     page.frame(ax, "").set(xlim=(0, len(FIVE)), ylim=(0, 1.22 * most))
@@ -214,22 +197,18 @@ def show_training(
             "two seeds, as many of each"
         )
     percent = {name: 100 * np.asarray(values) for name, values in accuracies.items()}
-    first, *others = percent
-    leads = {name: percent[name] - percent[first] for name in others}
-    height = 0.62 * len(percent)
-    columns: dict[str, tuple[dict[str, float], str]] = {
-        "multiply-adds": ({name: costs[name].macs / 1e6 for name in percent}, "{:.2f} M"),
-        "parameters": ({name: costs[name].parameters for name in percent}, "{:,}"),
-    }
-    dots = page.panel("accuracy", 3.2, height, left=1.2, below=0.5)
-    ahead = page.panel("ahead", 2.6, height, below=0.5)
-    prices = page.panels(columns, 1.45, height, below=0.5, gap=0.15)
+    first = next(iter(percent))
+    room: dict[str, float] = {"height": 0.62 * len(percent), "below": 0.5}
+    dots, ahead = page.panel("accuracy", 3.2, **room, left=1.2), page.panel("ahead", 2.6, **room)
+    prices = page.panels(("multiply-adds", "parameters"), 1.45, **room, gap=0.15)
     sheet = page.blank(page.across(dots, ahead, prices))
     _draw_accuracies(sheet["accuracy"], percent, 100 * chance)
-    _draw_leads(sheet["ahead"], {first: np.zeros(max(counts))} | leads)
-    colours = [_colour_of(name) for name in percent]
-    for label, (values, form) in columns.items():
-        charts.bars(sheet[label], values, label, colours=colours, form=form.format, named=False, room=1.9)
+    _draw_leads(sheet["ahead"], {name: values - percent[first] for name, values in percent.items()})
+    style: dict[str, Any] = {"colours": list(map(_colour_of, percent)), "named": False, "room": 1.9}
+    macs = {name: costs[name].macs / 1e6 for name in percent}
+    charts.bars(sheet["multiply-adds"], macs, "multiply-adds", form="{:.2f} M".format, **style)
+    parameters = {name: costs[name].parameters for name in percent}
+    charts.bars(sheet["parameters"], parameters, "parameters", **style)
     worst = min(float(np.mean(values)) for values in accuracies.values())
     verdict = f"above {int(min(worst / chance, 2))}× chance" if worst > chance else "not all above chance"
     each = "; ".join(f"{name} {costs[name].macs:,} and {costs[name].parameters:,}" for name in percent)
@@ -282,9 +261,10 @@ def _rows(ax: Axes, names: Sequence[str] | Mapping[str, object]) -> Axes:
     return page.thin_sides(ax, "bottom")
 
 
-def _largest(maps: Tensor) -> Tensor:
-    """The largest size of a value in each of the maps (N, h, w), as (N, 1, 1)."""
-    return maps.abs().amax(dim=(1, 2), keepdim=True).clamp(min=1e-9)
+def _draw_scaled(ax: Axes, maps: Tensor, *arguments: Any, **style: Any) -> Axes:
+    """Maps (N, h, w) in tiles, each to its own scale."""
+    largest = maps.abs().amax(dim=(1, 2), keepdim=True).clamp(min=1e-9)
+    return draw.tiles(ax, maps / largest, *arguments, **style)
 
 
 def show_learned_kernels(before: Tensor, after: Tensor) -> page.Picture:
@@ -306,8 +286,7 @@ def show_learned_kernels(before: Tensor, after: Tensor) -> page.Picture:
     parts = {"before training": before, "after training": after}
     sheet = page.blank(page.side_by_side(dict.fromkeys(parts, ratio), height=4))
     for title, kernels in parts.items():
-        shown = kernels / _largest(kernels)
-        draw.tiles(sheet[title], shown, columns, title, palette.KERNEL, cmap=palette.DIVERGING)
+        _draw_scaled(sheet[title], kernels, columns, title, palette.KERNEL, cmap=palette.DIVERGING)
     changed = int((after != before).flatten(1).any(dim=1).sum())
     return sheet.says(
         f"{count} kernels of {height}×{width} before and after training; {changed} of them have changed."
@@ -345,8 +324,7 @@ def show_features(
     with torch.no_grad():
         maps = {name: net[: 1 + layer](patch)[0] for name, net in given.items()}
     for name, values in maps.items():
-        tiles = values[:16] / _largest(values[:16])
-        shown_maps = draw.tiles(sheet[name], tiles, 4, name, _colour_of(name), limits=(0, 1))
+        shown_maps = _draw_scaled(sheet[name], values[:16], 4, name, _colour_of(name), limits=(0, 1))
         shown_maps.images[0].mouseover = False  # each to its own scale: no numbers to read
     after = f"after {words.count(layer, 'layer')}" if layer else "after the stem"
     each = "; ".join(f"{name}, {words.size(values.shape)}" for name, values in maps.items())
@@ -354,29 +332,24 @@ def show_features(
     return sheet.says(f"Held-out {piece}, {size} pixels; feature maps {after}: {each}.")
 
 
-def answer_separable_weights(in_channels: int, out_channels: int, kernel_size: int) -> dict[str, Any]:
-    """The weights of depthwise and pointwise together."""
-    specs = alternatives(in_channels, out_channels, kernel_size)["separable"]
-    halves = {spec.kind: spec.num_weights for spec in specs}
-    late = kernel_size**2 * out_channels + halves["pointwise"]
-    ordinary = ConvSpec(in_channels, out_channels, kernel_size).num_weights
-    return halves | {"answer": sum(halves.values()), "late": late, "ordinary": ordinary}
-
-
-def answer_larger_half(in_channels: int, out_channels: int, kernel_size: int) -> dict[str, Any]:
-    """The half that has more weights."""
-    halves = answer_separable_weights(in_channels, out_channels, kernel_size)
-    smaller, larger = sorted(("depthwise", "pointwise"), key=lambda half: halves[half])
-    wrong = {"late": kernel_size**2 * out_channels, "square": in_channels**2, "least": halves[smaller]}
-    shown = {"smaller": smaller, "larger": larger, "area": kernel_size**2}
-    return halves | wrong | shown | {"answer": halves[larger]}
-
-
 def answer_fewest_weights(reach: int, groups: int = 4, **layer: int) -> dict[str, Any]:
     """Of the five that reach further than `reach`, the one with the fewest weights."""
-    _, weights, reaches = _five(**layer, groups=groups)
+    layers, weights, reaches = _five(**layer, groups=groups)
     fewest = min((name for name in FIVE if reaches[name] > reach), key=lambda name: weights[name])
-    return answer_separable_weights(**layer) | {"answer": fewest, "weights": weights, "reaches": reaches}
+    return {"answer": fewest, "halves": layers["separable"], "weights": weights, "reaches": reaches}
+
+
+def answer_as_heavy(channels: int, kernel_size: int, other: Mapping[str, int]) -> dict[str, Any]:
+    """The channels at which a layer of another kind has the weights of an ordinary one."""
+
+    def weights(width: int, **layer: Any) -> int:
+        return ConvSpec(width, width, **layer).num_weights
+
+    wanted, step = weights(channels, kernel_size=kernel_size), other.get("groups", 1)
+    answer = next(n for n in count(step, step) if weights(n, **other) >= wanted)
+    cheaper = weights(step, kernel_size=kernel_size) // weights(step, **other)
+    times = {"cheaper": cheaper, "times": cheaper * channels, "wider": answer // channels}
+    return times | {"answer": answer, "weights": wanted}
 
 
 def answer_chance(photos: int, patches: int) -> dict[str, Any]:
@@ -387,21 +360,23 @@ def answer_chance(photos: int, patches: int) -> dict[str, Any]:
 
 def answer_deeper(depth: int, deeper: int) -> dict[str, Any]:
     """The pixels across that a network sees behind the stem, `depth` pointwise layers, and `deeper`."""
-    layers = (alternatives(8, 8)[name] for name in ("pointwise", "ordinary"))
-    network, other = (small_network(layer, 1, depth=deeper) for layer in layers)
-    views = [measure_receptive_field(network[: 1 + n], (1, 65, 65)).size[0] for n in (0, depth, deeper)]
-    ordinary = measure_receptive_field(other[: 1 + deeper], (1, 65, 65)).size[0]
-    return {"answer": views[2], "views": views, "ordinary": ordinary}
+
+    def seen(name: str, layers: int) -> int:
+        network = small_network(alternatives(8, 8)[name], 1, depth=deeper)[: 1 + layers]
+        return measure_receptive_field(network, (1, 65, 65)).size[0]
+
+    views = [seen("pointwise", layers) for layers in (0, depth, deeper)]
+    return {"answer": views[2], "views": views, "ordinary": seen("ordinary", deeper)}
 
 
 def answer_bytes(channels: int, size: int) -> dict[str, Any]:
     """How many times the bytes of the ordinary layer the separable one moves."""
-    halves, (ordinary,) = (alternatives(channels, channels)[name] for name in ("separable", "ordinary"))
-    moved = [cost(spec.module(), (channels, size, size)).bytes for spec in (*halves, ordinary)]
+    ways, shape = alternatives(channels, channels), (channels, size, size)
+    layers = [nn.Sequential(*(s.module() for s in ways[name])) for name in ("separable", "ordinary")]
+    two, one = (cost(layer, shape) for layer in layers)
     each = 4 * channels * size**2  # a map of all channels, as the one between the halves
-    separable, fewer = sum(moved[:-1]), sum(spec.num_weights for spec in halves) / ordinary.num_weights
-    wrong = {"unsplit": (separable - 2 * each) / moved[-1], "unread": (separable - each) / moved[-1]}
-    return wrong | {"answer": separable / moved[-1], "halves": halves, "weights": fewer}
+    wrong = {"unsplit": (two.bytes - 2 * each) / one.bytes, "unread": (two.bytes - each) / one.bytes}
+    return wrong | {"answer": two.bytes / one.bytes, "weights": two.weights / one.weights}
 
 
 def answer_margin(lead: float, error: float, margin: int) -> dict[str, Any]:
@@ -412,107 +387,40 @@ def answer_margin(lead: float, error: float, margin: int) -> dict[str, Any]:
     return {"answer": answer, "room": room, "least": least, "most": lead + room}
 
 
-def answer_wide_grouped(channels: int, kernel_size: int, groups: int) -> dict[str, Any]:
-    """The channels at which a layer in groups has the weights of an ordinary one."""
-    weights = ConvSpec(channels, channels, kernel_size).num_weights
-    widths = range(groups, groups * channels + 1, groups)
-    answer = next(n for n in widths if ConvSpec(n, n, kernel_size, groups=groups).num_weights >= weights)
-    return {"answer": answer, "weights": weights, "times": groups * channels, "wider": answer // channels}
-
-
-def answer_larger_patches(size: int, larger: int) -> dict[str, Any]:
-    """How many times the multiply-adds a layer takes on larger patches."""
-    layer = ConvSpec(1, 1, 3, stride=2, padding=1)
-    sides, answer = larger // size, layer.macs(larger) // layer.macs(size)
-    return {"answer": answer, "sides": sides, "volume": sides**3}
-
-
-def answer_wide_pointwise(channels: int, kernel_size: int) -> dict[str, Any]:
-    """The channels at which a 1×1 layer has the weights of an ordinary one."""
-    weights, area = ConvSpec(channels, channels, kernel_size).num_weights, kernel_size**2
-    answer = next(n for n in range(channels, weights) if ConvSpec(n, n, 1).num_weights >= weights)
-    return {"answer": answer, "weights": weights, "times": area * channels, "area": area}
-
-
 def answer_seeds(seeds: int, narrower: int) -> dict[str, Any]:
     """How many times as many seeds make the standard error so many times smaller."""
     answer = narrower**2
     return {"answer": answer, "all": answer * seeds, "root": sqrt(narrower), "double": 2 * narrower}
 
 
-answer_wide_view = answer_fewest_weights
-
-
-def answer_output(size: int, padding: int, **layer: Any) -> dict[str, Any]:
-    """The side of the output."""
-    side, unpadded, unstrided = (
-        ConvSpec(**(layer | {"padding": padding} | forgotten)).output_size(size)[0]
-        for forgotten in ({}, {"padding": 0}, {"stride": 1})
-    )
-    wrong = {"unpadded": unpadded, "unstrided": unstrided}
-    return wrong | {"answer": side, "side": side, "zeros": 2 * padding}
-
-
-def answer_pointwise_cost(in_channels: int, out_channels: int, size: int) -> dict[str, Any]:
-    """The millions of multiply-adds of a 1×1 layer."""
-    spec = ConvSpec(in_channels, out_channels, 1)
-    shown = {"weights": spec.num_weights, "places": size**2, "thousands": spec.num_weights / 1e3}
-    macs, side = spec.macs(size), 3
-    millions = macs / 1e6
-    wrong = {"few": spec.num_weights / 1e6, "single": millions / out_channels, "usual": side**2 * millions}
-    return shown | wrong | {"macs": macs, "side": side, "answer": millions, "about": round(size**2, -2)}
-
-
-def answer_reach(kernel_size: int, dilations: Sequence[int]) -> dict[str, Any]:
-    """The reach of a stack of dilated layers, measured."""
-    layers = tuple(ConvSpec(1, 1, kernel_size, padding="same", dilation=rate) for rate in dilations)
-    spans = [layer.effective_kernel_size[0] for layer in layers]
-    reach, added = _reach(layers), kernel_size - 1
-    wrong = {"undilated": 1 + added * len(layers), "once": 1 + sum(dilations), "grown": reach - 1}
-    return wrong | {"last": spans[-1], "spans": sum(spans), "answer": reach, "added": added}
-
-
-def answer_groups(channels: int, kernel_size: int, groups: int) -> dict[str, Any]:
-    """The weights of a layer in groups."""
-    spec = ConvSpec(channels, channels, kernel_size, groups=groups)
-    each, area = spec.num_weights // channels, kernel_size**2
-    wrong = {"ordinary": area * channels**2, "single": area * channels, "swapped": area * channels * groups}
-    return wrong | {"answer": spec.num_weights, "each": each, "part": spec.num_weights // groups}
-
-
 def task_width(answer: Any, channels: int, kernel_size: int) -> tuple[Any, Any]:
     """The widest separable layer, in steps of 8 channels, with no more weights than the ordinary one has."""
     limit = ConvSpec(channels, channels, kernel_size).num_weights
-    prices = {
-        width: sum(spec.num_weights for spec in alternatives(width, width, kernel_size)["separable"])
-        for width in range(8, kernel_size * channels + 1, 8)
-    }
-    widest, yours = max(width for width in prices if prices[width] <= limit), answer(channels, kernel_size)
+    widths, yours = range(8, kernel_size * channels + 1, 8), answer(channels, kernel_size)
+    layers = {width: alternatives(width, width, kernel_size)["separable"] for width in widths}
+    widest = max(w for w, specs in layers.items() if sum(spec.num_weights for spec in specs) <= limit)
     return widest, repr(yours) if isinstance(yours, str) else yours
 
 
 def task_budget(answer: Any, need: str, channels: int, size: int, limit: int = 0) -> tuple[Any, Any]:
     """What is wanted of a body of layers, and what the reader's comes to; the same where it does."""
     specs = check_sequence("body", answer, ConvSpec)
-    body = nn.Sequential(*(spec.module() for spec in specs)).eval()
+    body = nn.Sequential(*(spec.module() for spec in specs)).eval().requires_grad_(False)
+    seen = min(receptive_field(specs)[-1].size)
+    narrowest = min(min(spec.in_channels, spec.out_channels) for spec in specs)
     if need == "shape":
-        with torch.no_grad():
-            return (channels, size, size), tuple(body(torch.zeros(1, channels, size, size)).shape[1:])
-    if need == "width":
-        target, least = f"at least {limit} channels", min(min(s.in_channels, s.out_channels) for s in specs)
-        return target, target if least >= limit else f"a layer with {least}"
+        return (channels, size, size), tuple(body(torch.zeros(1, channels, size, size)).shape[1:])
     if need == "channels":
         lit = torch.eye(channels)[:, :, None, None].expand(-1, -1, 9, 9)  # in each image another channel
-        with torch.no_grad():
-            moved = (body(lit) - body(torch.zeros_like(lit))).abs().amax(dim=(2, 3)) > 0
+        moved = (body(lit) - body(torch.zeros_like(lit))).abs().amax(dim=(2, 3)) > 0
         return channels**2, int(moved.sum())
-    if need == "price":
-        macs = cost(body, (channels, size, size)).macs
-        target, over = f"at most {limit:,} multiply-adds", macs - limit
-        return target, target if over <= 0 else f"{macs:,}, {over:,} too many"
-    seen = min(receptive_field(specs)[-1].size)
-    if need == "view":
-        target, short = f"at least {limit} pixels across", limit - seen
-        return target, target if short <= 0 else f"{seen}, {short} too few"
-    field = measure_receptive_field(body, (channels, 2 * seen + 1, 2 * seen + 1))
-    return 1.0, round(field.coverage, 2)
+    if need == "holes":
+        field = measure_receptive_field(body, (channels, 2 * seen + 1, 2 * seen + 1))
+        return 1.0, round(field.coverage, 2)
+    macs = cost(body, (channels, size, size)).macs if need == "price" else 0
+    target, kept, found = {
+        "width": (f"at least {limit} channels", narrowest >= limit, f"a layer with {narrowest}"),
+        "view": (f"at least {limit} pixels across", seen >= limit, f"{seen}, {limit - seen} too few"),
+        "price": (f"at most {limit:,} multiply-adds", macs <= limit, f"{macs:,}, {macs - limit:,} too many"),
+    }[need]
+    return target, target if kept else found

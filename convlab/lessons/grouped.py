@@ -28,20 +28,15 @@ LEFT, WIDTH = 1.45, 9.45  # inches: where a row of channels begins, and how wide
 TILE = WIDTH / CHANNELS
 
 
-def _diagonal(size: int) -> Tensor:
-    """Answers to edges along one diagonal: the slopes across and down, added."""
-    return named_kernel("Sobel x", size) + named_kernel("Sobel y", size)
-
-
 def _lifting_weights() -> Tensor:
     """Filters (12, 3, 5, 5) of a photo in red, green and blue, made by hand."""
     colours, centre = torch.tensor(list(COLOUR_KERNELS.values())), named_kernel("identity", 5)
-    shapes = [named_kernel("Sobel x"), _diagonal(3), named_kernel("Sobel y"), _diagonal(3).flip(1)]
+    across, down = named_kernel("Sobel x"), named_kernel("Sobel y")
+    shapes = [across, across + down, down, (across + down).flip(1)]  # slopes across and down make a slant
     shapes += [named_kernel("Laplacian"), named_kernel("Laplacian", 5)]
     shapes += [named_kernel("emboss") - named_kernel("identity"), named_kernel("Gaussian blur", 5) - centre]
-    on_luma = [F.pad(shape, ((5 - len(shape)) // 2,) * 4) for shape in shapes]
-    colour_filters = colours[:, :, None, None] * centre
-    return torch.cat([colour_filters, colours[0, :, None, None] * torch.stack(on_luma)[:, None]])
+    on_luma = torch.stack([named_kernel(shape, 5) for shape in shapes])[:, None]
+    return torch.cat([colours[:, :, None, None] * centre, colours[0, :, None, None] * on_luma])
 
 
 def lift(image: Photo) -> Tensor:
@@ -70,16 +65,17 @@ def _kernels(seed: int) -> Tensor:
 
 def _layer(groups: int, seed: int = 0) -> Callable[[Tensor], Tensor]:
     """3×3, 12 to 12 channels: what is left of one fixed ordinary kernel when groups cut it."""
-    spec = ConvSpec(CHANNELS, CHANNELS, 3, padding="same", groups=groups, bias=False)
-    each = CHANNELS // spec.groups
-    rows = [slice(first, first + each) for first in range(0, CHANNELS, each)]
-    weight = torch.cat([_kernels(seed)[row, row] for row in rows])
+    weight = _kernels(seed)[torch.from_numpy(_wired(groups))].unflatten(0, (CHANNELS, -1))
     return partial(F.conv2d, weight=weight, padding="same", groups=groups)
+
+
+def _spec(groups: int) -> ConvSpec:
+    return ConvSpec(CHANNELS, CHANNELS, 3, padding="same", groups=groups, bias=False)
 
 
 def _wired(groups: int) -> np.ndarray:
     """(12, 12) of bool: which output channel (row) reads which input channel (column)."""
-    group = np.arange(CHANNELS) // (CHANNELS // groups)
+    group = np.arange(CHANNELS) // _spec(groups).weight_shape[1]
     return group[:, None] == group[None, :]
 
 
@@ -101,19 +97,17 @@ def _draw_wires(ax: Axes, stages: Sequence[np.ndarray], moved: Sequence[np.ndarr
     """
     levels = len(stages)
     active = moved or [np.zeros(CHANNELS, bool)] * (levels + 1)
-    wires: dict[bool, list] = {False: [], True: []}
-    for stage, (wired, sources) in enumerate(zip(stages, active, strict=False)):
-        for output, source in np.argwhere(wired):
-            ends = [(source + 0.5, levels - stage), (output + 0.5, levels - stage - 1)]
-            wires[bool(sources[source])].append(ends)
     faint, strong = (palette.MUTED, 1, 0.55), (palette.KERNEL, 2.2, 0.9)
-    for moves, (colour, width, alpha) in ((False, faint), (True, strong)):
-        lines = LineCollection(wires[moves], colors=colour, linewidths=width, alpha=alpha)
-        ax.add_collection(lines, autolim=False)
-    x = np.arange(CHANNELS) + 0.5
+    for moves, (colour, width, alpha) in enumerate((faint, strong)):
+        wires = [
+            [(source + 0.5, levels - stage), (output + 0.5, levels - stage - 1)]
+            for stage, (wired, sources) in enumerate(zip(stages, active, strict=False))
+            for output, source in np.argwhere(wired & (sources == moves))
+        ]
+        ax.add_collection(LineCollection(wires, colors=colour, linewidths=width, alpha=alpha), autolim=False)
     for level, on in zip(range(levels, -1, -1), active, strict=True):
         edge = {levels: palette.INPUT, 0: palette.OUTPUT}.get(level, palette.MUTED)
-        face = [palette.KERNEL if here else "white" for here in on]
+        face, x = np.where(on, palette.KERNEL, "white"), np.arange(CHANNELS) + 0.5
         ax.scatter(x, [level] * CHANNELS, s=19**2, c=face, edgecolors=edge, linewidths=2, zorder=3)
         for channel, here in enumerate(on):
             style = {"color": "white", "weight": "bold"} if here else {}
@@ -170,37 +164,32 @@ def show_groups(image: Photo, *, groups: int = 3) -> page.Picture:
         For what is no photo, or a number that doesn't divide 12.
     """
     groups = check_whole("groups", groups, 1)
-    image, layer = as_photo(image, channels=3), _layer(groups)
-    spec = ConvSpec(CHANNELS, CHANNELS, 3, padding="same", groups=groups, bias=False)
-    plain = ConvSpec(CHANNELS, CHANNELS, 3, padding="same", bias=False)
-    size, channels, wired = per_axis(int, image.shape[-2:]), lift(image), _wired(groups)
+    spec, plain, channels = _spec(groups), _spec(1), lift(image)
+    size, wired = per_axis(int, channels.shape[-2:]), _wired(groups)
     rows = page.down(_row("inputs", TILE), _row("wires", 1.5), _row("outputs", TILE), gap=0.02)
     below = {"above": 0.5, "below": 0.35}
-    legal = [g for g in range(1, CHANNELS + 1) if CHANNELS % g == 0]
-    matrices = [f"groups={g}" for g in legal]
-    thirds = (page.panels(matrices[n : n + 3], 0.95, 0.95, gap=0.2, above=0.33) for n in (0, 3))
+    matrices = {f"groups={g}": g for g in _divisors(CHANNELS)}
+    thirds = (page.panels(list(matrices)[n : n + 3], 0.95, 0.95, gap=0.2, above=0.33) for n in (0, 3))
     left = page.down(*thirds, gap=0)
     middle = page.panel("weights", 2.5, 2.35, left=1.25, **below)
     right = page.panel("multiply-adds", 3, 2.35, **below)
     sheet = page.blank(page.down(rows, page.across(left, middle, right, gap=0.45), gap=0))
     _draw_channels(sheet["inputs"], channels, palette.INPUT)
-    _draw_channels(sheet["outputs"], layer(channels), palette.OUTPUT)
-    wires = _draw_wires(sheet["wires"], [wired])
-    colour = palette.of_kind(spec.kind)
-    wires.collections[0].set(color=colour, linewidth=1 + groups / 4, alpha=0.9)
+    _draw_channels(sheet["outputs"], _layer(groups)(channels), palette.OUTPUT)
+    wires = _draw_wires(sheet["wires"], [wired]).collections[0]
+    wires.set(color=palette.of_kind(spec.kind), linewidth=1 + groups / 4, alpha=0.9)
     _label_kinds(sheet["inputs"])
     _label(sheet["inputs"], "input\nchannels", colour=palette.INPUT)
     _label(sheet["wires"], f"{_in_groups(groups)},\n{spec.kind}")
     _label(sheet["outputs"], "output\nchannels", colour=palette.OUTPUT)
-    for g, label in zip(legal, matrices, strict=True):
+    for label, g in matrices.items():
         _draw_matrix(sheet[label], _wired(g), "").set(xlabel="", ylabel="")
         edge = (palette.KERNEL, 4) if g == groups else (palette.MUTED, 1)
         page.frame(sheet[label], label, edge[0], size=palette.SMALL, linewidth=edge[1])
         sheet[label].spines[:].set(visible=True)
         sheet.touch(label, groups=g)
-    both = {plain.kind: plain, f"groups={groups}": spec}
+    both, part = {plain.kind: plain, f"groups={groups}": spec}, "all" if groups == 1 else f"1/{groups}"
     charts.costs(sheet["weights"], sheet["multiply-adds"], both, size)
-    part = "all" if groups == 1 else f"1/{groups}"
     return sheet.says(
         f"{CHANNELS} channels in {_in_groups(groups)} ({spec.kind}): {wired.sum()} of {wired.size} wires, "
         f"{spec.num_weights:,} weights and {spec.macs(size):,} multiply-adds on {words.size(size)} pixels, "
@@ -227,14 +216,14 @@ def show_connectivity(matrices: Mapping[str, Tensor]) -> page.Picture:
         if values.dim() not in (2, 4):
             shape = tuple(values.shape)
             raise ValueError(f"{title!r} has shape {shape}, not (C_out, C_in) or (C_out, C_in, k, k)")
-        filled = values.detach() != 0
-        wired[title] = (filled.flatten(2).any(2) if values.dim() == 4 else filled).numpy()
+        wired[title] = (values.detach() != 0).reshape(*values.shape[:2], -1).any(2).numpy()
     each = min(2.9, 10.5 / len(wired) - 0.55)
     sheet = page.blank(page.panels(wired, each, each, left=0.3, below=0.3))
+    counts = {title: f"{matrix.sum():,} of {matrix.size:,}" for title, matrix in wired.items()}
     for title, matrix in wired.items():
-        _draw_matrix(sheet[title], matrix, f"{title}: {matrix.sum():,} of {matrix.size:,}")
-    counts = "; ".join(f"{title}, {matrix.sum():,} of {matrix.size:,}" for title, matrix in wired.items())
-    return sheet.says(f"Connections from input to output channels: {counts}.")
+        _draw_matrix(sheet[title], matrix, f"{title}: {counts[title]}")
+    each_count = "; ".join(map(", ".join, counts.items()))
+    return sheet.says(f"Connections from input to output channels: {each_count}.")
 
 
 def _stack(groups: int, between: str) -> list[tuple[str, Callable[[Tensor], Tensor], np.ndarray]]:
@@ -276,13 +265,12 @@ def show_poke(image: Photo, *, channel: int = 5, groups: int = 3, between: str =
     groups = check_whole("groups", groups, 1)
     stack = _stack(groups, between)
     states = _poke(image, channel, stack)
-    moved = [_moved(*state) for state in states]
-    before, after = states[-1]
-    wires = _row("wires", 3.7)  # as high for two layers as for three: nothing jumps
-    block = page.down(_row("inputs", TILE), wires, _row("outputs", TILE), gap=0)
-    sheet = page.blank(block, below=0.3)
-    _draw_channels(sheet["inputs"], states[0][1], palette.INPUT)
-    _draw_channels(sheet["outputs"], after - before, palette.OUTPUT, moved[-1])
+    moved, change = [_moved(state) for state in states], states[-1][1:] - states[-1][:1]
+    # As high for two layers as for three: nothing jumps.
+    rows = _row("inputs", TILE), _row("wires", 3.7), _row("outputs", TILE)
+    sheet = page.blank(page.down(*rows, gap=0), below=0.3)
+    _draw_channels(sheet["inputs"], states[0][1:], palette.INPUT)
+    _draw_channels(sheet["outputs"], change, palette.OUTPUT, moved[-1])
     wires = _draw_wires(sheet["wires"], [wired for _, _, wired in stack], moved)
     _label_kinds(sheet["inputs"])
     for label in ("inputs", "wires"):
@@ -300,45 +288,33 @@ def show_poke(image: Photo, *, channel: int = 5, groups: int = 3, between: str =
     )
 
 
-def _poke(image: Photo, channel: int, stack: Sequence[tuple]) -> list[tuple[Tensor, Tensor]]:
-    """The channels of a photo, as they are and with one negated, at the start and behind each layer."""
-    before = lift(image)
-    after = before.clone()
-    after[:, check_whole("channel", channel, 0, CHANNELS - 1)] *= -1
-    states = [(before, after)]
+def _poke(image: Photo, channel: int, stack: Sequence[tuple]) -> list[Tensor]:
+    """The channels of a photo, as they are and with one negated (2, 12, H, W), and behind each layer."""
+    states = [lift(image).repeat(2, 1, 1, 1)]
+    states[0][1, check_whole("channel", channel, 0, CHANNELS - 1)] *= -1
     for _, run, _ in stack:
-        states.append((run(states[-1][0]), run(states[-1][1])))
+        states.append(run(states[-1]))
     return states
 
 
-def _moved(before: Tensor, after: Tensor) -> np.ndarray:
+def _moved(state: Tensor) -> np.ndarray:
     """Which channels differ by more than rounding, at any pixel."""
-    return ((after - before).abs().amax((0, 2, 3)) > 1e-4).numpy()
-
-
-def answer_one_filter(channels: int, groups: int) -> dict[str, Any]:
-    """The input channels that one filter sees."""
-    seen = ConvSpec(channels, channels, 3, groups=groups).weight_shape[1]
-    return {"answer": seen, "times": channels * groups}
+    return ((state[1] - state[0]).abs().amax((1, 2)) > 1e-4).numpy()
 
 
 def answer_poke(groups: int, channel: int, between: str) -> dict[str, Any]:
     """How many outputs move when one input channel is negated, measured on the picture's own two layers."""
     states = _poke(photo("astronaut", 16), channel, _stack(groups, between))
-    first, last = (np.flatnonzero(_moved(*states[layer])) for layer in (1, -1))
+    first, last = (np.flatnonzero(_moved(states[layer])) for layer in (1, -1))
     shown = {"own": ", ".join(map(str, first[:-1])), "last": first[-1], "moved": len(first)}
     return shown | {"answer": len(last), "channels": CHANNELS}
-
-
-answer_shuffle = answer_mixed = answer_poke
 
 
 def answer_same_money(channels: int, width: int, groups: int, kernel_size: int) -> dict[str, Any]:
     """The channels of a 3×3 in groups at which a block has nearly the weights of one without groups."""
 
     def weights(inner: int, groups: int) -> int:
-        ends = ConvSpec(channels, inner, 1).num_weights + ConvSpec(inner, channels, 1).num_weights
-        return ends + ConvSpec(inner, inner, kernel_size, groups=groups).num_weights
+        return 2 * channels * inner + (kernel_size * inner) ** 2 // groups
 
     budget, offered = weights(width, 1), range(groups, channels + 1, groups)
     inner = min(offered, key=lambda inner: abs(weights(inner, groups) - budget))
@@ -365,8 +341,8 @@ def _reached(channels: int, groups: int, layers: int) -> int:
 def answer_from_shapes(in_channels: int, weight: Sequence[int]) -> dict[str, Any]:
     """The groups of a layer whose weight has this shape."""
     filters, each = weight[:2]
-    wrong = {"each": each, "by_filters": filters // each, "more": filters // in_channels}
-    return wrong | {"answer": in_channels // each}
+    more, answer = filters // in_channels, in_channels // each
+    return {"each": each, "by_filters": filters // each, "more": more, "answer": answer}
 
 
 def answer_legal(in_channels: int, out_channels: int) -> dict[str, Any]:
@@ -384,10 +360,8 @@ def answer_second(channels: int, groups: int) -> dict[str, Any]:
 
 def answer_zeros(channels: int, groups: int) -> dict[str, Any]:
     """How many per cent of a block-diagonal kernel are zeros."""
-    block = torch.ones(channels // groups, channels // groups)
-    filled = 100 * float(torch.block_diag(*[block] * groups).mean())
-    shown = {"filled": filled, "block": filled / groups, "outside": 100 - filled / groups}
-    return shown | {"answer": 100 - filled}
+    filled, block = 100 / groups, 100 * (channels // groups) ** 2 / channels**2
+    return {"filled": filled, "block": block, "outside": 100 - block, "answer": 100 - filled}
 
 
 def answer_most_groups(channels: int) -> dict[str, Any]:
@@ -406,10 +380,9 @@ def answer_three_layers(channels: int, groups: int, layers: int) -> dict[str, An
 
 def answer_classifier(groups: int, classes: int) -> dict[str, Any]:
     """How many class scores, weighted sums of all channels, move when one input channel is negated."""
-    before, after = _poke(photo("astronaut", 16), 0, _stack(groups, "nothing"))[-1]
-    weights = _kernels(seed=2).sum((2, 3))[:classes]
-    scores = [F.linear(maps.amax((2, 3)), weights) for maps in (before, after)]
-    return {"answer": int(((scores[1] - scores[0]).abs() > 1e-4).sum()), "part": classes // groups}
+    maps = _poke(photo("astronaut", 16), 0, _stack(groups, "nothing"))[-1]
+    before, after = F.linear(maps.amax((2, 3)), _kernels(seed=2).sum((2, 3))[:classes])
+    return {"answer": int(((after - before).abs() > 1e-4).sum()), "part": classes // groups}
 
 
 def answer_unchanged(channels: int, kernel_size: int, groups: int, size: int) -> dict[str, Any]:
@@ -459,8 +432,8 @@ def task_mend(answer: Callable, groups: int | Sequence[int]) -> tuple[Any, Any]:
         return only, f"also {foreign[0]}" if foreign else only
     stack = answer(groups)
     ends = [_poke(photo("cat", 16), channel, [("", stack, None)])[-1] for channel in range(CHANNELS)]
-    moved = np.stack([_moved(*end) for end in ends], axis=1)
-    return torch.ones(CHANNELS, CHANNELS), torch.from_numpy(moved).float()
+    moved = torch.tensor(np.stack(list(map(_moved, ends)), axis=1))
+    return torch.ones(CHANNELS, CHANNELS), moved.float()
 
 
 def _foreign(stack: Any, groups: int) -> list[str]:
@@ -468,8 +441,5 @@ def _foreign(stack: Any, groups: int) -> list[str]:
     allowed = [(nn.Sequential, None), (nn.Conv2d, groups), (nn.ChannelShuffle, groups)]
     parts = stack.modules() if isinstance(stack, nn.Module) else [stack]
     kinds = [(type(part), getattr(part, "groups", None)) for part in parts]
-    return [
-        kind.__name__ + f" with groups={many}" * bool(many)
-        for kind, many in kinds
-        if (kind, many) not in allowed
-    ]
+    foreign = [each for each in kinds if each not in allowed]
+    return [kind.__name__ + f" with groups={many}" * bool(many) for kind, many in foreign]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 from convlab.arithmetic import ConvSpec
-from convlab.checks import check_one_of, check_pair, check_whole
+from convlab.checks import Pair, check_one_of, check_pair, check_whole
 from convlab.images import COLOURS, Photo, as_photo, photo
 from convlab.kernels import COLOUR_KERNELS
 from convlab.measure.costs import cost as cost_of
@@ -25,15 +25,11 @@ RGB = ("R", "G", "B")
 # 1×1 kernels that people know: for each channel that comes out, the weights of red, green and blue.
 # Sepia at 100 %: W3C, Filter Effects Module Level 1.
 _SEPIA = ((0.393, 0.769, 0.189), (0.349, 0.686, 0.168), (0.272, 0.534, 0.131))
-_YELLOW_BLUE = tuple(-weight for weight in COLOUR_KERNELS["blue − yellow"])
+_LUMA, _RED_GREEN, _BLUE_YELLOW = (COLOUR_KERNELS[n] for n in ("luma", "red − green", "blue − yellow"))
 MIXES: dict[str, dict[str, tuple[float, ...]]] = {
-    "luma": {"luma": COLOUR_KERNELS["luma"]},
+    "luma": {"luma": _LUMA},
     "sepia": dict(zip(RGB, _SEPIA, strict=True)),
-    "opponent colours": {
-        "luma": COLOUR_KERNELS["luma"],
-        "R − G": COLOUR_KERNELS["red − green"],
-        "Y − B": _YELLOW_BLUE,
-    },
+    "opponent colours": {"luma": _LUMA, "R − G": _RED_GREEN, "Y − B": tuple(-w for w in _BLUE_YELLOW)},
 }
 
 # What a reader starts from, and is to find, in numbers that the hand can reach.
@@ -63,9 +59,8 @@ def show_mix(image: Photo, *, mix: str = "opponent colours") -> page.Picture:
     """
     image = as_photo(image, channels=3)
     names, rows = zip(*MIXES[check_one_of("mix", mix, MIXES)].items(), strict=True)
-    weights = torch.tensor(rows)
+    weights, size = torch.tensor(rows), words.size(image.shape[-2:])
     outputs = _mixed(image, weights)
-    size = words.size(image.shape[-2:])
     alone = names == RGB or len(names) == 1  # one large picture comes out
     made = ("output",) if alone else tuple(f"out {name}" for name in names)
     matrix = page.panel("matrix", 2.4, 2.4, left=0.5, below=0.25)
@@ -88,10 +83,8 @@ def show_mix(image: Photo, *, mix: str = "opponent colours") -> page.Picture:
             draw.feature_map(sheet[label], values, f"{name}, {size}" if alone else name)
     for colour, values in zip(() if alone else COLOURS, image[0], strict=False):
         draw.feature_map(sheet[colour], values, colour, colour=palette.INPUT)
-    each = zip(names, outputs[0], strict=True)
-    spans = ", ".join(
-        f"{n} {words.number(v.min().item())} to {words.number(v.max().item())}" for n, v in each
-    )
+    ends = [map(words.number, torch.stack(values.aminmax()).tolist()) for values in outputs[0]]
+    spans = ", ".join(f"{name} {' to '.join(pair)}" for name, pair in zip(names, ends, strict=True))
     return sheet.says(
         f"{mix.capitalize()}: a 1×1 kernel of {len(names)}×3 = {weights.numel()} weights makes "
         f"{words.count(len(names), 'channel')} of 3, and {size} stays {size}. What comes out: {spans}."
@@ -237,9 +230,9 @@ def show_collapse(image: Photo, *, between: str = "ReLU", middle: int = 8) -> pa
     sheet = page.blank(page.panels(("photo", "target", "fit", "residual"), 2.5, 2.5, gap=0.17))
     draw.photo(sheet["photo"], image)
     limits = draw.symmetric(target, 0.98)  # one scale, or rounding errors would look as large as the photo
-    maps = {"target": ("two layers", target), "fit": ("best one layer", fit)}
-    for label, (title, values) in (maps | {"residual": ("what it misses", residual)}).items():
-        draw.feature_map(sheet[label], values, title, limits=limits)
+    draw.feature_map(sheet["target"], target, "two layers", limits=limits)
+    draw.feature_map(sheet["fit"], fit, "best one layer", limits=limits)
+    draw.feature_map(sheet["residual"], residual, "what it misses", limits=limits)
     relative = "below 0.0001, which is rounding" if error < 1e-4 else f"{error:.2f}"
     return sheet.says(
         f"Two 1×1 layers, 3→{middle}→1, with {between} between, and the best single 1×1 layer in their "
@@ -255,8 +248,8 @@ def bottleneck(channels: int, middle: int, kernel_size: int) -> tuple[ConvSpec, 
     ValueError
         For a number that no convolution has.
     """
-    channels, middle = check_whole("channels", channels, 1), check_whole("middle", middle, 1)
-    check_whole("kernel_size", kernel_size, 1)
+    for name, number in (("channels", channels), ("middle", middle), ("kernel_size", kernel_size)):
+        check_whole(name, number, 1)
     return (
         ConvSpec(channels, middle, 1, bias=False),
         ConvSpec(middle, middle, kernel_size, padding="same", bias=False),
@@ -271,10 +264,6 @@ def break_even(channels: int, kernel_size: int) -> float:
     """
     area = kernel_size**2
     return channels * (sqrt(1 + area**2) - 1) / area
-
-
-def _millions(macs: int) -> str:
-    return f"{macs / 1e6:,.0f} M multiply-adds"
 
 
 def show_bottleneck(
@@ -299,45 +288,46 @@ def show_bottleneck(
     size = check_pair("input_size", input_size, 1)
     layers = bottleneck(channels, middle, kernel_size)
     direct = ConvSpec(channels, channels, kernel_size, padding="same", bias=False)
-    weights = [layer.num_weights for layer in layers]
-    macs = sum(layer.macs(size) for layer in layers)
-    even = break_even(channels, kernel_size)
+    weights, macs = _price(layers, size)
+    all_weights, all_macs = _price([direct], size)
     curve = page.panel("curve", 3.7, 3.1, left=0.5, below=0.55)
     sheet = page.blank(page.across(page.panel("bars", 6, 3.6), curve, gap=0.4))
-    k = words.size(direct.kernel_size)
-    rows = {
-        f"direct {k}, {channels}→{channels}": ([direct], direct.macs(size)),
-        f"bottleneck, {channels}→{middle}→{middle}→{channels}": (layers, macs),
-    }
-    _draw_two_bars(sheet["bars"], rows, f"weights, and multiply-adds on {words.size(size)}")
+    k, path = words.size(direct.kernel_size), f"{channels}→{middle}→{middle}→{channels}"
+    rows = {f"direct {k}, {channels}→{channels}": (direct,), f"bottleneck, {path}": layers}
+    _draw_bars(sheet["bars"], rows, size)
     _draw_break_even(sheet["curve"], middle, kernel_size, channels)
     sheet.touch("curve", x="middle")
-    share = sum(weights) / direct.num_weights
     return sheet.says(
-        f"Bottleneck {channels}→{middle}→{middle}→{channels}, {k} in the middle: {sum(weights):,} weights "
-        f"and {_millions(macs)} on {words.size(size)}, {share:.0%} of the direct {k} with "
-        f"{direct.num_weights:,} and {_millions(direct.macs(size))}. "
-        f"Break-even is at {even:.1f} channels in the middle."
+        f"Bottleneck {path}, {k} in the middle: {weights:,} weights and {macs} on {words.size(size)}, "
+        f"{weights / all_weights:.0%} of the direct {k} with {all_weights:,} and {all_macs}. "
+        f"Break-even is at {break_even(channels, kernel_size):.1f} channels in the middle."
     )
 
 
-def _draw_two_bars(ax: Axes, rows: Mapping[str, tuple[Sequence[ConvSpec], int]], title: str) -> None:
-    """For each row (specs, multiply-adds) a bar of its weights in pieces, under its name and over its sum."""
-    most = 0
-    for place, (name, (specs, macs)) in enumerate(rows.items()):
-        left = 0
+def _price(specs: Sequence[ConvSpec], size: Pair) -> tuple[int, str]:
+    """Weights, and multiply-adds in words."""
+    macs = sum(spec.macs(size) for spec in specs) / 1e6
+    return sum(spec.num_weights for spec in specs), f"{macs:,.0f} M multiply-adds"
+
+
+def _draw_bars(ax: Axes, rows: Mapping[str, Sequence[ConvSpec]], size: Pair) -> None:
+    """For each row a bar of the weights of its layers in pieces, under its name and over its price."""
+    for place, (name, specs) in enumerate(rows.items()):
+        left, parts = 0, []
         for spec in specs:
+            k, weights = words.size(spec.kernel_size), spec.num_weights
             style = {"color": palette.of_kind(spec.kind), "edgecolor": "white", "linewidth": 1}
-            label = f"{words.size(spec.kernel_size)}, {spec.in_channels}→{spec.out_channels}, weights"
-            ax.barh(place, spec.num_weights, 0.34, left, label=label, **style)
-            left += spec.num_weights
-        parts = " + ".join(f"{words.size(spec.kernel_size)}: {spec.num_weights:,}" for spec in specs)
+            label = f"{k}, {spec.in_channels}→{spec.out_channels}, weights"
+            ax.barh(place, weights, 0.34, left, label=label, **style)
+            left += weights
+            parts.append(f"{k}: {weights:,}")
         page.write(ax, 0, place - 0.22, name, fontsize=palette.TITLE, va="bottom")
-        below = f"{left:,} weights · {_millions(macs)}" + f"\n= {parts}" * (len(specs) > 1)
+        sums = f"{left:,} weights · {_price(specs, size)[1]}"
+        below = f"{sums}\n= {' + '.join(parts)}" if len(specs) > 1 else sums
         page.write(ax, 0, place + 0.22, below, va="top", linespacing=1.4)
-        most = max(most, left)
-    page.frame(ax, title).set(xlim=(0, 1.02 * most), ylim=(1.65, -0.5))
-    page.thin_sides(ax)
+    most = max(_price(specs, size)[0] for specs in rows.values())
+    page.frame(ax, f"weights, and multiply-adds on {words.size(size)}")
+    page.thin_sides(ax).set(xlim=(0, 1.02 * most), ylim=(1.65, -0.5))
 
 
 def _draw_break_even(ax: Axes, middle: int, kernel_size: int, channels: int) -> None:
@@ -355,8 +345,7 @@ def _draw_break_even(ax: Axes, middle: int, kernel_size: int, channels: int) -> 
     ax.plot([even, even], [0, 100], color=palette.MUTED, linewidth=1.5, linestyle=":")
     ax.plot(widths, [share(m) for m in widths], color=orange, linewidth=3)
     ax.plot(middle, share(middle), "o", color=orange, markersize=12, markeredgecolor=palette.INK)
-    mark = {"color": "white", "markeredgecolor": palette.INK, "markeredgewidth": 2}
-    ax.plot(even, 100, "D", markersize=9, **mark)
+    ax.plot(even, 100, "D", color="white", markersize=9, markeredgecolor=palette.INK, markeredgewidth=2)
     page.write(ax, 0.03, 0.93, f"break-even ◇ at {even:.1f}", transform=ax.transAxes)
     page.write(ax, 0.03, 0.83, f"here ● {share(middle):.0f} %", transform=ax.transAxes)
     page.frame(ax, "% of the direct convolution")
@@ -370,13 +359,11 @@ def task_colour_matrix(answer: Callable[[float], Tensor], amount: float) -> tupl
     image, kernel = photo("coffee", (80, 120)), answer(amount)
     if getattr(kernel, "shape", None) != (3, 3, 1, 1):
         return torch.zeros(3, 3, 1, 1), kernel
-    grey = _mixed(image, torch.tensor([COLOUR_KERNELS["luma"]]))
+    grey = _mixed(image, torch.tensor([_LUMA]))
     return grey + amount * (image - grey), conv2d(image, kernel.float())
 
 
-def task_bottleneck(
-    answer: Callable[[int, int], nn.Module], channels: int, middle: int, of: str
-) -> tuple[Any, Any]:
+def task_bottleneck(answer: Callable, channels: int, middle: int, of: str) -> tuple[Any, Any]:
     """What a bottleneck is made of ("kernels", "weights", "biases"), the "shape" or the "maps" it makes."""
     module, shape = answer(channels, middle), (1, channels, 20, 28)
     layers = [each for each in module.modules() if isinstance(each, nn.Conv2d)]
@@ -386,69 +373,22 @@ def task_bottleneck(
         maps, (down, inside, up) = torch.rand(shape), (each.weight.detach() for each in layers)
         return conv2d(conv2d(conv2d(maps, down), inside, padding=1), up), nn.Sequential(*layers)(maps)
     weights = sum(spec.num_weights for spec in bottleneck(channels, middle, 3))
-    targets = {"kernels": [(1, 1), (3, 3), (1, 1)], "weights": weights, "biases": 0}
     sizes = {dim: sum(p.numel() for p in module.parameters() if p.dim() == dim) for dim in (1, 4)}
-    found = {"kernels": [each.kernel_size for each in layers], "weights": sizes[4], "biases": sizes[1]}
-    return targets[of], found[of]
+    kernels = [(1, 1), (3, 3), (1, 1)], [each.kernel_size for each in layers]
+    return {"kernels": kernels, "weights": (weights, sizes[4]), "biases": (0, sizes[1])}[of]
 
 
-def task_pointwise(
-    answer: Callable[[Tensor, Tensor], Tensor], size: tuple[int, int], rows: int, channels: int = 3
-) -> tuple[Tensor, Any]:
+def task_pointwise(answer: Callable, size: Pair, rows: int, channels: int = 3) -> tuple[Tensor, Any]:
     """A photo, or two on top of each other, behind a 1×1 convolution with random weights."""
-    photos = [photo(name, check_pair("size", size, 1)) for name in ("coffee", "cat")]
-    image = torch.cat(photos, dim=1)[:, :channels]
+    image = torch.cat([photo(name, (size[0], size[1])) for name in ("coffee", "cat")], dim=1)[:, :channels]
     weight = torch.rand(rows, channels) / channels
     return _mixed(image, weight), answer(image.clone(), weight.clone())
-
-
-def answer_one_filter(channels: int) -> dict[str, Any]:
-    """The weights of one 1×1 filter, and of the usual 3×3 on one channel and on all."""
-    shapes = {"answer": (channels, 1), "flat": (1, 3), "deep": (channels, 3)}
-    return {name: ConvSpec(each, 1, k).num_weights for name, (each, k) in shapes.items()} | {"usual": 3}
 
 
 def answer_shuffled_pixels(kernel_size: int) -> dict[str, Any]:
     """Whether pixels may be shuffled, and put back behind a layer: where it sees one of them alone."""
     seen = measure_receptive_field(ConvSpec(3, 1, kernel_size).module(), (3, 33, 33)).support.sum()
     return {"answer": "same" if seen == 1 else "noise"}  # as long as one pixel is all that it needs
-
-
-def answer_many_maps(size: int, in_channels: int, out_channels: int) -> dict[str, Any]:
-    """The weights of a 1×1 layer, and the places where they are used."""
-    spec, positions = ConvSpec(in_channels, out_channels, 1, bias=True), size**2
-    wrong = {"biased": spec.num_parameters, "macs": spec.macs(size)}
-    wrong |= {"inputs": in_channels * positions, "outputs": out_channels * positions}
-    return wrong | {"answer": spec.num_weights, "positions": positions}
-
-
-def answer_two_in_a_row(in_channels: int, middle: int, out_channels: int) -> dict[str, Any]:
-    """The weights of the one matrix that two make."""
-    first, second = torch.ones(middle, in_channels), torch.ones(out_channels, middle)
-    both = {"first": first.numel(), "second": second.numel(), "both": first.numel() + second.numel()}
-    return both | {"answer": (second @ first).numel()}
-
-
-def answer_bottleneck(channels: int, middle: int, kernel_size: int) -> dict[str, Any]:
-    """The weights of a bottleneck, in per cent of those of the direct convolution."""
-    each = [layer.num_weights for layer in bottleneck(channels, middle, kernel_size)]
-    direct = ConvSpec(channels, channels, kernel_size).num_weights
-    shown = {"each": each, "all": sum(each), "direct": direct, "area": kernel_size**2}
-    share, inside = 100 * sum(each) / direct, 100 * each[1] / direct
-    wrong = {"saved": 100 - share, "inside": inside, "narrower": 100 * middle / channels}
-    return shown | wrong | {"answer": share}
-
-
-def answer_share(size: int) -> dict[str, Any]:
-    """The part of ResNet-50's multiply-adds that is pointwise, in per cent, and that of its bottleneck."""
-    with torch.device("meta"):  # shapes without memory
-        whole = cost_of(resnet50(), (3, size, size))
-    down, middle, up = bottleneck(256, 64, 3)
-    ends, area, pointwise = down.num_weights + up.num_weights, 3**2, whole.kinds["pointwise"]
-    layers = len(pointwise.layers) / sum(len(kind.layers) for kind in whole.kinds.values())
-    wrong = {"ninth": 100 / area, "alike": 100 * 2 / (2 + area), "layers": 100 * layers}
-    shown = {"middle": middle, "ends": ends, "all": ends + middle.num_weights}
-    return shown | wrong | {"answer": 100 * pointwise.macs / whole.macs}
 
 
 def answer_even(channels: int, kernel_size: int) -> dict[str, Any]:
@@ -478,17 +418,29 @@ def answer_bent(red: float, green: float) -> dict[str, Any]:
     return {"answer": max(mixed, 0.0), "before": -mixed, "added": red + green}
 
 
-def answer_skipped(size: int, stride: int) -> dict[str, Any]:
-    """How many pixels of a square map a 1×1 with this stride looks at."""
-    across = ConvSpec(1, 1, 1, stride=stride).output_size(size)[0]
-    pixels = size**2
-    wrong = {"pixels": pixels, "across": across, "half": pixels // stride}
-    return wrong | {"answer": across**2, "usual": 3, "padding": 1}
+def answer_two_in_a_row(in_channels: int, middle: int, out_channels: int) -> dict[str, Any]:
+    """The weights of the one matrix that two make."""
+    first, second = in_channels * middle, middle * out_channels
+    return {"first": first, "second": second, "both": first + second, "answer": in_channels * out_channels}
 
 
-def answer_narrow(channels: int, middle: int, kernel_size: int) -> dict[str, Any]:
-    """The weights of a bottleneck, and of parts of it."""
+def answer_bottleneck(of: str, channels: int, middle: int, kernel_size: int) -> dict[str, Any]:
+    """The "weights" of a bottleneck, or their "share" of the direct convolution's, in per cent."""
     down, inside, up = (layer.num_weights for layer in bottleneck(channels, middle, kernel_size))
-    direct = ConvSpec(channels, channels, kernel_size).num_weights
+    direct, whole = ConvSpec(channels, channels, kernel_size).num_weights, down + inside + up
     parts = {"down": down, "inside": inside, "up": up, "without_up": down + inside, "ends": down + up}
-    return parts | {"answer": down + inside + up, "direct": direct, "area": kernel_size**2}
+    figures = {"weights": whole, "share": 100 * whole / direct}
+    shares = {"alone": 100 * inside / direct, "narrower": 100 * middle / channels}
+    rest = {"direct": direct, "area": kernel_size**2, "saved": 100 - figures["share"]}
+    return parts | figures | shares | rest | {"answer": figures[check_one_of("of", of, figures)]}
+
+
+def answer_share(size: int, channels: int, middle: int, kernel_size: int) -> dict[str, Any]:
+    """The part of ResNet-50's multiply-adds that is pointwise, in per cent, and that of its bottleneck."""
+    with torch.device("meta"):  # shapes without memory
+        whole = cost_of(resnet50(), (3, size, size))
+    area, pointwise = kernel_size**2, whole.kinds["pointwise"]
+    layers = len(pointwise.layers) / sum(len(kind.layers) for kind in whole.kinds.values())
+    wrong = {"ninth": 100 / area, "alike": 100 * 2 / (2 + area), "layers": 100 * layers}
+    block = answer_bottleneck("weights", channels, middle, kernel_size)
+    return block | wrong | {"answer": 100 * pointwise.macs / whole.macs}

@@ -1,6 +1,7 @@
 """The pictures of lesson 04: space and channels filtered one after the other, and what that costs."""
 
-from math import cos, floor, pi, prod, sin
+from collections.abc import Mapping, Sequence
+from math import cos, floor, pi, sin
 from typing import Any
 
 import numpy as np
@@ -48,32 +49,27 @@ def show_two_steps(
     ValueError
         For what is no photo, an unknown kernel, another output, or a stride that no convolution has.
     """
-    image = as_photo(image, channels=3)
-    output = check_whole("output", output, 0, 3)
-    given = {"red": red, "green": green, "blue": blue}
-    taps = [named_kernel(name, name=colour) for colour, name in given.items()]
-    depthwise = torch.stack(taps)[:, None]
-    pointwise = torch.tensor(MIXES)[:, :, None, None]
-    ordinary = pointwise * depthwise[:, 0]  # channel by channel the outer product of the two
-    spec = ConvSpec(3, 3, 3, stride=stride, padding=1, groups=3, bias=False)
-    maps = F.conv2d(image, depthwise, stride=spec.stride, padding=spec.padding, groups=3)
-    outputs = F.conv2d(maps, pointwise)
-    again = F.conv2d(image, ordinary, stride=spec.stride, padding=spec.padding)
+    image, output = as_photo(image, channels=3), check_whole("output", output, 0, 3)
+    given = zip(COLOURS, (red, green, blue), strict=True)
+    taps = torch.stack([named_kernel(name, name=colour) for colour, name in given])
+    ordinary = torch.tensor(MIXES)[:, :, None, None] * taps  # channel by channel the outer product of the two
+    steps = ConvSpec(3, 3, 3, stride=stride, padding=1, groups=3, bias=False).stride
+    maps = F.conv2d(image, taps[:, None], stride=steps, padding=1, groups=3)
+    outputs = F.conv2d(maps, torch.tensor(MIXES)[:, :, None, None])
+    again = F.conv2d(image, ordinary, stride=steps, padding=1)
     apart = (again - outputs).abs().max().item()
 
-    sheet = page.blank(_two_steps_block())
-    counts = depthwise.numel(), pointwise.numel(), ordinary.numel()
     equal = "the same four maps" if apart < 1e-5 else f"maps up to {apart:.2g} apart"
-    size = words.size(maps.shape[-2:])
+    size, limits = words.size(maps.shape[-2:]), draw.symmetric(ordinary[output])
+    block, headings = _two_steps(output)
+    sheet = page.blank(block)
     draw.photo(sheet["photo"], image)
-    limits = draw.symmetric(ordinary[output])
     for place, (colour, share) in enumerate(zip(COLOURS, MIXES[output], strict=True)):
-        draw.kernel(sheet[f"{colour} kernel"], depthwise[place, 0], title=colour)
-        hue = palette.of_kind("depthwise")
+        draw.kernel(sheet[f"{colour} kernel"], taps[place], title=colour)
+        hue, title = palette.of_kind("depthwise"), f"{words.short(share)} × {colour}"
         _draw_map(sheet[f"{colour} map"], maps[0, place], f"{colour} {size}", hue)
-        title = f"{words.short(share)} × {colour}"
         draw.kernel(sheet[f"{colour} slice"], ordinary[output, place], title=title, limits=limits)
-    draw.kernel(sheet["pointwise"], pointwise[:, :, 0, 0], title="red   green   blue", aspect="auto")
+    draw.kernel(sheet["pointwise"], torch.tensor(MIXES), title="red   green   blue", aspect="auto")
     page.name_ticks(sheet["pointwise"].yaxis, OUTPUTS)
     draw.outline(sheet["pointwise"], output, 0, (1, 3), palette.INK, rim=0)
     for place, name in enumerate(OUTPUTS):
@@ -82,42 +78,39 @@ def show_two_steps(
     _draw_map(sheet["again"], again[0, output], OUTPUTS[output], palette.OUTPUT, strong=True)
     for name, text, gap in (("photo", "∗", 0.3), ("blue kernel", "=", 0.3), ("blue slice", "→", 0.4)):
         page.sign(sheet[name], text, gap)
-    headings = {
-        "photo": ("depthwise", "1  depthwise: one kernel and one map for each channel"),
-        "pointwise": ("pointwise", "2  pointwise: 4 kernels of 1×1×3 across the maps"),
-        "red slice": ("ordinary", f"or at once: an ordinary filter of 3×3×3 for output {output}"),
-    }
-    for name, (kind, text) in headings.items():
-        colour = POINTWISE_INK if kind == "pointwise" else palette.of_kind(kind)
+    for name, colour, text in headings:
         y = sheet[name].get_position(original=True).y1 + 0.52 / sheet.figure.get_figheight()
         style = {"fontsize": palette.TITLE, "weight": "bold", "transform": sheet.figure.transFigure}
         page.write(sheet[name], 0.02, y, text, color=colour, **style)
-    cost = f"ordinary: {counts[2]} weights\nseparable: {counts[0]} + {counts[1]} = {sum(counts[:2])} weights"
-    note = f"{equal}\n{cost}"
+    whole, thick, thin = ordinary.numel(), taps.numel(), len(OUTPUTS) * len(COLOURS)
+    note = f"{equal}\nordinary: {whole} weights\nseparable: {thick} + {thin} = {thick + thin} weights"
     x = 1 + 0.5 / page.inches(sheet["again"])[0]
     page.write(sheet["again"], x, 0.5, note, fontsize=palette.TITLE, transform=sheet["again"].transAxes)
     return sheet.says(
         f"Depthwise kernels {red}, {green} and {blue} at stride {stride} turn {words.size(image.shape[-2:])} "
         f"pixels in 3 channels into 3 maps of {size}; 4 pointwise kernels turn these into 4. An ordinary "
-        f"convolution gives {equal} with {counts[2]} weights instead of {sum(counts[:2])}; its filter "
+        f"convolution gives {equal} with {whole} weights instead of {thick + thin}; its filter "
         f"for output {output} is {', '.join(map(words.short, MIXES[output]))} times the kernel of red, "
         "green, blue."
     )
 
 
-def _two_steps_block() -> page.Block:
-    side, heading = 1.4, 0.72
-    first = (
-        page.panel("photo", side, side, above=heading),
-        page.panels([f"{colour} kernel" for colour in COLOURS], side, side, gap=0.1, above=heading),
-        page.panels([f"{colour} map" for colour in COLOURS], side, side, gap=0.1, above=heading),
-    )
-    table = page.panel("pointwise", 1.9, side, left=1.4, right=0.4, above=heading)
-    outputs = page.panels(OUTPUTS, side, side, above=heading)
-    slices = page.panels([f"{colour} slice" for colour in COLOURS], side, side, gap=0.1, above=heading)
-    again = page.panel("again", side, side, right=4.2, above=heading)
-    rows = page.across(*first, gap=0.3), page.across(table, outputs), page.across(slices, again, gap=0.4)
-    return page.down(*rows, gap=0)
+def _two_steps(output: int) -> tuple[page.Block, list[tuple[str, str, str]]]:
+    """Three rows of panels, and for each the first of them, the colour of its heading and the heading."""
+    room = {"width": 1.4, "height": 1.4, "above": 0.72}
+    names = ([f"{colour} {part}" for colour in COLOURS] for part in ("kernel", "map", "slice"))
+    kernels, maps, slices = (page.panels(three, **room, gap=0.1) for three in names)
+    first = page.across(page.panel("photo", **room), kernels, maps, gap=0.3)
+    table = page.panel("pointwise", **room | {"width": 1.9}, left=1.4, right=0.4)
+    second = page.across(table, page.panels(OUTPUTS, **room))
+    third = page.across(slices, page.panel("again", **room, right=4.2), gap=0.4)
+    hue, grey = palette.of_kind("depthwise"), palette.of_kind("ordinary")
+    headings = [
+        ("photo", hue, "1  depthwise: one kernel and one map for each channel"),
+        ("pointwise", POINTWISE_INK, "2  pointwise: 4 kernels of 1×1×3 across the maps"),
+        ("red slice", grey, f"or at once: an ordinary filter of 3×3×3 for output {output}"),
+    ]
+    return page.down(first, second, third, gap=0), headings
 
 
 def _draw_map(ax: Axes, values: Tensor, title: str, colour: str, *, strong: bool = False) -> None:
@@ -147,11 +140,11 @@ def show_cost_ratio(*, kernel_size: int = 3, out_channels: int = 128, in_channel
     """
     kernel_size = check_whole("kernel_size", kernel_size, 1, 7)
     out_channels = check_whole("out_channels", out_channels, 1, OUT_CHANNELS[-1])
-    layers = _layers(in_channels, out_channels, kernel_size, bias=False)
     with torch.device("meta"):  # shapes without memory
-        counted = {name: spec.module().weight.numel() for name, spec in layers.items()}
-    separable = counted["depthwise"] + counted["pointwise"]
-    ratio = separable / counted["ordinary"]
+        modules = {n: s.module() for n, s in _layers(in_channels, out_channels, kernel_size).items()}
+    counted = {name: module.weight.numel() for name, module in modules.items()}
+    whole, thick, thin = counted.values()
+    separable, ratio = thick + thin, (thick + thin) / whole
 
     curves = page.panel("curves", 5.9, 3.7, left=0.55, below=0.6)
     sheet = page.blank(page.across(curves, page.panel("weights", 2.85, 2.2, left=1.05)))
@@ -160,19 +153,19 @@ def show_cost_ratio(*, kernel_size: int = 3, out_channels: int = 128, in_channel
     colours = [palette.of_kind(name) for name in counted]
     charts.bars(sheet["weights"], counted, f"separable: {separable:,} weights", colours=colours)
     return sheet.says(
-        f"{kernel_size}×{kernel_size} from {in_channels} to {out_channels} channels: {counted['ordinary']:,} "
-        f"weights, separable {counted['depthwise']:,} + {counted['pointwise']:,} = {separable:,}, a share of "
+        f"{kernel_size}×{kernel_size} from {in_channels} to {out_channels} channels: {whole:,} "
+        f"weights, separable {thick:,} + {thin:,} = {separable:,}, a share of "
         f"{ratio:.3f} (1/{out_channels} + 1/{kernel_size**2}); no number of output channels brings it below "
         f"1/{kernel_size**2} = {1 / kernel_size**2:.3f}."
     )
 
 
-def _layers(in_channels: int, out_channels: int, kernel_size: int, bias: bool) -> dict[str, ConvSpec]:
+def _layers(in_channels: int, out_channels: int, kernel_size: int) -> dict[str, ConvSpec]:
     """The ordinary convolution, and the two that stand in for it."""
     return {
-        "ordinary": ConvSpec(in_channels, out_channels, kernel_size, bias=bias),
-        "depthwise": ConvSpec(in_channels, in_channels, kernel_size, groups=in_channels, bias=bias),
-        "pointwise": ConvSpec(in_channels, out_channels, 1, bias=bias),
+        "ordinary": ConvSpec(in_channels, out_channels, kernel_size, bias=False),
+        "depthwise": ConvSpec(in_channels, in_channels, kernel_size, groups=in_channels, bias=False),
+        "pointwise": ConvSpec(in_channels, out_channels, 1, bias=False),
     }
 
 
@@ -188,12 +181,12 @@ def _draw_ratios(ax: Axes, kernel_size: int, out_channels: int, ratio: float) ->
         page.write(ax, 1800, 1.04 * (1 / places[-1] + 1 / size**2), f"{size}×{size}", **style)
     ax.axhline(1, color=grey, linewidth=2)
     page.write(ax, 400, 0.94, "ordinary = 1", ha="right", va="top", color=grey)
-    left = 1 if kernel_size > 1 else 2.5  # where no other curve passes
-    limit = f"limit 1/{kernel_size**2} = {1 / kernel_size**2:.3g}"
-    page.write(ax, left, 0.94 / kernel_size**2, limit, va="top", color=hue, weight="bold")
-    ax.axhline(1 / kernel_size**2, color=hue, linewidth=1.5, linestyle=(0, (4, 3)))
-    mark = {"color": palette.OUTPUT, "markeredgecolor": "white", "markeredgewidth": 2}
-    ax.plot(out_channels, ratio, "o", markersize=14, **mark)
+    left, area = 1 if kernel_size > 1 else 2.5, kernel_size**2  # where no other curve passes
+    limit = {"va": "top", "color": hue, "weight": "bold"}
+    page.write(ax, left, 0.94 / area, f"limit 1/{area} = {1 / area:.3g}", **limit)
+    ax.axhline(1 / area, color=hue, linewidth=1.5, linestyle=(0, (4, 3)))
+    mark = {"color": palette.OUTPUT, "markersize": 14, "markeredgecolor": "white", "markeredgewidth": 2}
+    ax.plot(out_channels, ratio, "o", **mark)
     page.frame(ax, f"share of the ordinary cost: {ratio:.3f}")
     ax.set(xscale="log", yscale="log", xlim=(0.85, 2000), ylim=(0.011, 2.9))
     charts.box(ax, OUT_CHANNELS[::2], (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2), "output channels")
@@ -254,36 +247,33 @@ def show_separable_fit(
     sets = _filters()
     wanted = sets[check_one_of("kernels", kernels, sets)]
     chosen = check_whole("depth_multiplier", depth_multiplier, 1, 4) - 1
-    output = check_whole("output", output, 0, 3)
-    image = as_photo(image, channels=3)
+    output, image = check_whole("output", output, 0, 3), as_photo(image, channels=3)
     if min(image.shape[-2:]) < 3:
         raise ValueError(f"image of {words.size(image.shape[-2:])} pixels has no room for a 3×3 kernel")
-    filters, channels, *size = wanted.shape
     fits = [_nearest(wanted, multiplier) for multiplier in (1, 2, 3, 4)]
-    costs = [multiplier * channels * (prod(size) + filters) for multiplier in (1, 2, 3, 4)]
+    costs = [n * (wanted[0].numel() + wanted[..., 0, 0].numel()) for n in (1, 2, 3, 4)]  # a kernel, a 1×1
     errors = [((fit - wanted).norm() / wanted.norm()).item() for fit in fits]
     nearest, error, cost = fits[chosen], errors[chosen], costs[chosen]
     outputs = F.conv2d(image, torch.stack([wanted[output], nearest[output]]))[0]
     missed = outputs[0] - outputs[1]
     map_error = (missed.norm() / outputs[0].norm().clamp(min=1e-2)).item()
 
-    shown = {"wanted": wanted, "nearest": nearest, "difference": wanted - nearest}
+    shown = {"ordinary kernels": wanted, "nearest separable": nearest, "difference": wanted - nearest}
     tables = page.panels(shown, 1.8, 2.4, gap=0.1, left=0.3, below=0.25)
     bars = page.panel("errors", 2.4, 2.4, left=1.6, below=0.25)
     maps = page.panels(("photo", "wanted map", "nearest map", "missed"), 2.4, 2.4)
     sheet = page.blank(page.down(page.across(tables, bars), maps, gap=0))
-    titles = "ordinary kernels", "nearest separable", "difference"
-    for (name, weights), title in zip(shown.items(), titles, strict=True):
-        _draw_filters(sheet[name], weights, title, wanted, output)
-    names = [f"×{multiplier}: {cost} weights" for multiplier, cost in enumerate(costs, start=1)]
+    for title, weights in shown.items():
+        _draw_filters(sheet[title], weights, title, wanted, output)
+        sheet.touch(title, y="output", origin=(0.5, 0))
+    prices = (f"×{multiplier}: {price} weights" for multiplier, price in enumerate(costs, start=1))
+    values = dict(zip(prices, errors, strict=True))
     strong, weak = palette.of_kind("depthwise"), "#C9BEDD"
     colours = [strong if place == chosen else weak for place in range(4)]
-    title, values = f"error (ordinary: {wanted.numel()} weights)", dict(zip(names, errors, strict=True))
+    title = f"error (ordinary: {wanted.numel()} weights)"
     charts.bars(sheet["errors"], values, title, colours=colours, form="{:.0%}".format, size=palette.LABEL)
     sheet["errors"].set_xlim(0, 1.2)
     sheet.touch("errors", y="depth_multiplier", origin=(-1, 0))
-    for name in shown:
-        sheet.touch(name, y="output", origin=(0.5, 0))
     draw.photo(sheet["photo"], image)
     limits = draw.symmetric(outputs[0], 0.99)
     draw.feature_map(sheet["wanted map"], outputs[0], f"output {output}, ordinary", limits=limits)
@@ -318,34 +308,12 @@ def answer_maps(channels: int, kernel_size: int, multiplier: int = 1) -> dict[st
     return {"answer": spec.weight_shape[0], "taps": kernel_size**2, "weights": spec.num_weights}
 
 
-answer_multiplier = answer_maps
-
-
-def answer_parameters(in_channels: int, out_channels: int, kernel_size: int, bias: bool) -> dict[str, Any]:
-    """The parameters of depthwise and pointwise together, and of the ordinary layer."""
-    layers = _layers(in_channels, out_channels, kernel_size, bias)
-    counts = {name: spec.num_parameters for name, spec in layers.items()}
-    thick, thin = (layers[name].num_weights for name in ("depthwise", "pointwise"))
-    wrong = {"thin": thin, "unbiased": thick + thin, "product": thick * thin, "shallow": thick + out_channels}
-    shown = counts | wrong | {"area": kernel_size**2}
-    return shown | {"answer": counts["depthwise"] + counts["pointwise"]}
-
-
-answer_weights = answer_larger_kernel = answer_parameters  # without biases
-
-
-def answer_limit(kernel_size: int) -> dict[str, Any]:
-    """How many times cheaper than ordinary separable is at a great many output channels."""
-    many, area = answer_parameters(1, 10**9, kernel_size, bias=False), kernel_size**2
-    return {"answer": round(many["ordinary"] / many["answer"]), "area": area, "saved": area - 1}
-
-
 def answer_low_share(kernel_size: int, percent: float) -> dict[str, Any]:
     """The fewest output channels with which the share of the ordinary cost is below so many percent."""
-    area = kernel_size**2
-    equal = 1 / (percent / 100 - 1 / area)
-    shown = {"area": area, "equal": equal, "alone": 100 / percent, "floor": 100 / area}
-    return shown | {"answer": floor(equal + 1e-6) + 1, "rest": percent - 100 / area}
+    area, least = kernel_size**2, 100 / kernel_size**2
+    equal = 100 / (percent - least)
+    shown = {"area": area, "equal": equal, "alone": 100 / percent, "floor": least, "rest": percent - least}
+    return shown | {"answer": floor(equal + 1e-6) + 1}
 
 
 def answer_four_angles(kernels: str) -> dict[str, Any]:
@@ -360,23 +328,10 @@ def answer_exact(multiplier: int) -> dict[str, Any]:
     return {"answer": first}
 
 
-def answer_late_stride(stride: int) -> dict[str, Any]:
-    """How many times the multiply-adds a depthwise half has when the 1×1 takes the stride."""
-    late, early = (ConvSpec(3, 3, 3, stride=step, padding=1, groups=3) for step in (1, stride))
-    times = late.macs(24 * stride) // early.macs(24 * stride)
-    return {"answer": times, "more": times - 1}
-
-
-def answer_dearer(channels: int, kernel_size: int) -> dict[str, Any]:
-    """Where the separable layer has more weights than the ordinary one."""
-    cases = {
-        "one input": (1, channels, kernel_size),
-        "one output": (channels, 1, kernel_size),
-        "many outputs": (channels, channels**2, kernel_size),
-        "large kernel": (channels, channels, 4 * kernel_size),
-    }
-    counts = {name: answer_parameters(*case, bias=False) for name, case in cases.items()}
-    (dearer,) = (name for name, found in counts.items() if found["answer"] > found["ordinary"])
+def answer_dearer(layers: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    """Which of these layers has more weights when it is separable."""
+    counts = {name: [spec.num_weights for spec in _layers(*layer).values()] for name, layer in layers.items()}
+    (dearer,) = (name for name, (ordinary, *halves) in counts.items() if sum(halves) > ordinary)
     return {"answer": dearer}
 
 
@@ -398,35 +353,27 @@ def _coffee(height: int, width: int, channels: int) -> Tensor:
 
 
 def task_layer(
-    answer: Any,
-    of: str,
-    in_channels: int,
-    out_channels: int,
-    size: list[int],
-    kernel_size: int = 3,
-    stride: int = 1,
-    padding: int = 1,
+    answer: Any, of: str, in_channels: int, out_channels: int, size: list[int], **changed: int
 ) -> tuple[Any, Any]:
     """Of a reader's layer the shape of a half's weight, a count, or the shape or maps that it makes."""
-    (height, width), own = size, (kernel_size, stride, padding)
-    image, layer = _coffee(height, width, in_channels), answer(in_channels, out_channels, *own)
-    yours = layer(image)
-    if yours is None:
+    own: dict[str, Any] = {"kernel_size": 3, "stride": 1, "padding": 1} | changed
+    image, layer = _coffee(size[0], size[1], in_channels), answer(in_channels, out_channels, *own.values())
+    if (yours := layer(image)) is None:
         return image, None
     halves = nn.Sequential()
-    halves.depthwise = nn.Conv2d(in_channels, in_channels, *own, groups=in_channels)
+    halves.depthwise = nn.Conv2d(in_channels, in_channels, **own, groups=in_channels)
     halves.pointwise = nn.Conv2d(in_channels, out_channels, 1)
-    if of in ("depthwise", "pointwise"):
-        target, found = (list(getattr(module, of).weight.shape) for module in (halves, layer))
-        return target, found
-    if of == "shape":
-        return list(halves(image).shape), list(yours.shape)
     if of == "maps":
         for half, mine in zip(halves, (layer.depthwise, layer.pointwise), strict=True):
             half.load_state_dict(mine.state_dict())
         return halves(image).detach(), yours
-    target, found = (getattr(cost(module, image.shape), of) for module in (halves, layer))
-    return target, found
+
+    def figure(module: nn.Module) -> Any:
+        if of in ("depthwise", "pointwise"):
+            return list(getattr(module, of).weight.shape)
+        return list(module(image).shape) if of == "shape" else getattr(cost(module, image.shape), of)
+
+    return figure(halves), figure(layer)
 
 
 SPATIAL = ("Sobel x", "sharpen", "emboss", "Sobel y", "box blur", "Laplacian")
@@ -436,15 +383,11 @@ def task_merge(
     answer: Any, in_channels: int, out_channels: int, kernel_size: list[int], multiplier: int = 0
 ) -> tuple[Any, Any]:
     """A photo through two steps, and through the one kernel that a reader makes of them."""
-    image, maps, (height, width) = (
-        _coffee(40, 56, in_channels),
-        in_channels * (multiplier or 1),
-        kernel_size,
-    )
+    image, maps = _coffee(40, 56, in_channels), in_channels * (multiplier or 1)
+    height, width = kernel_size
     taps = [kernel(name, max(kernel_size))[:height, :width] for name in SPATIAL[:maps]]
     depthwise, pointwise = torch.stack(taps)[:, None], torch.randn(out_channels, maps, 1, 1)
-    channels = (in_channels,) if multiplier else ()
-    yours = answer(depthwise, pointwise, *channels)
+    yours = answer(depthwise, pointwise, *([in_channels] if multiplier else []))
     shape = (out_channels, in_channels, height, width)
     if getattr(yours, "shape", shape) != shape:
         return list(shape), list(yours.shape)

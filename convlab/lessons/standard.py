@@ -66,15 +66,12 @@ def show_window(
         For what is no photo or too small a one, an unknown kernel, or a place where the window would not fit.
     """
     image = _in_hundredths(_with_room(as_photo(image, channels=1)))
-    stride = check_whole("stride", stride, 1)
-    spec = ConvSpec(1, 1, 3, stride=stride, bias=False)
-    size = per_axis(int, image.shape[-2:])
-    count = spec.output_size(size)
+    stride, weights, size = check_whole("stride", stride, 1), named_kernel(kernel), image.shape[-2:]
     place = check_whole("row", row, 0, size[0] - 3), check_whole("column", column, 0, size[1] - 3)
+    output = conv2d(image, weights[None, None], stride=stride)
+    count = per_axis(int, output.shape[-2:])
     at = per_axis(lambda n, most: min(n // stride, most - 1), place, count)
     top, left = (n * stride for n in at)
-    weights = named_kernel(kernel)
-    output = conv2d(image, weights[None, None], stride=spec.stride)
     patch = image[0, 0, top : top + 3, left : left + 3]
     total = float(output[0, 0, at[0], at[1]])
 
@@ -86,21 +83,20 @@ def show_window(
     draw.pixel_grid(sheet["photo"], *size)
 
     shown = draw.feature_map(sheet["output"], output, within=size, limits=_brightness(weights))
-    first = [(room - part) / 2 for room, part in zip(size, count, strict=True)]
+    first = draw.middle(size, count)
     draw.pixel_grid(shown, *count, *first)
     y, x = first[0] + at[0], first[1] + at[1]
-    right, bottom = first[1] + count[1] - 0.5, first[0] + count[0] - 0.5
     still = {"facecolor": "white", "edgecolor": palette.MUTED, "hatch": "////", "linewidth": 0, "zorder": 2}
-    shown.add_patch(Rectangle((x + 0.5, y - 0.5), right - x - 0.5, 1, **still))
-    shown.add_patch(Rectangle((first[1] - 0.5, y + 0.5), count[1], bottom - y - 0.5, **still))
+    shown.add_patch(Rectangle((x + 0.5, y - 0.5), first[1] + count[1] - x - 1, 1, **still))
+    shown.add_patch(Rectangle((first[1] - 0.5, y + 0.5), count[1], first[0] + count[0] - y - 1, **still))
     draw.outline(shown, y, x, (1, 1), palette.OUTPUT)
 
     grey: dict[str, Any] = {"limits": (0, 1), "cmap": "gray", "colour": palette.INPUT}
     draw.kernel(sheet["patch"], patch, title="patch of the photo", **grey)
-    name = name_of(kernel)
-    draw.kernel(sheet["kernel"], weights, title=f"kernel: {name}")
-    products = (patch * weights).round(decimals=2) + 0.0
-    draw.kernel(sheet["products"], products, title="nine products", colour=palette.INK)
+    draw.kernel(sheet["kernel"], weights, title=f"kernel: {name_of(kernel)}")
+    products = patch * weights
+    rounded = products.round(decimals=2) + 0.0
+    draw.kernel(sheet["products"], rounded, title="nine products", colour=palette.INK)
     shade = sheet["output"].images[0].to_rgba(total)
     result = page.frame(sheet["sum"], "their sum", palette.OUTPUT)
     result.set(facecolor=shade, xlim=(-1, 1), ylim=(-1, 1))
@@ -109,29 +105,19 @@ def show_window(
     for label, text in (("patch", "×"), ("kernel", "="), ("products", "add\nup")):
         page.sign(sheet[label], text, 0.6)
     sheet.touch("photo", x="column", y="row", origin=(1, 1))
-    sheet.touch("output", x="column", y="row", origin=(first[0], first[1]), step=(1 / stride,) * 2)
-    _read_products(sheet, patch, weights, total)
+    sheet.touch("output", x="column", y="row", origin=first, step=(1 / stride,) * 2)
+    terms = zip(*(each.flatten().tolist() for each in (patch, weights, products)), strict=True)
+    said = [f"{words.number(p)} × {words.short(w)} = {words.number(product)}" for p, w, product in terms]
+    sheet.reads("products", [said[n : n + 3] for n in (0, 3, 6)])
+    numbers = [words.number(product) for product in products.flatten().tolist()]
+    equal = "≈" if abs(float(rounded.double().sum()) - total) > 0.005 else "="
+    sheet.reads("sum", [[f"{' + '.join(numbers).replace('+ −', '− ')} {equal} {words.number(total)}"]])
 
     number = at[0] * count[1] + at[1] + 1
     return sheet.says(
-        f"{name}, stride {stride}: the window with its top left corner at row {top}, column {left} gives "
-        f"nine products, which add up to {words.number(total)}. The map now has {number} of its "
+        f"{name_of(kernel)}, stride {stride}: the window with its top left corner at row {top}, column "
+        f"{left} gives nine products, which add up to {words.number(total)}. The map now has {number} of its "
         f"{count[0] * count[1]} pixels; {words.size(size)} becomes {words.size(count)}."
-    )
-
-
-def _read_products(sheet: page.Sheet, patch: Tensor, weights: Tensor, total: float) -> None:
-    """What is said where a product, or their sum, is pointed at."""
-    products = patch * weights
-    said = [
-        [f"{words.number(p)} × {words.short(w)} = {words.number(p * w)}" for p, w in zip(*row, strict=True)]
-        for row in zip(patch.tolist(), weights.tolist(), strict=True)
-    ]
-    rounded = [words.number(product) for product in products.flatten().tolist()]
-    off = abs(sum(round(product, 2) for product in products.flatten().tolist()) - total) > 0.005
-    sheet.reads("products", said)
-    sheet.reads(
-        "sum", [[f"{' + '.join(rounded).replace('+ −', '− ')} {'≈' if off else '='} {words.number(total)}"]]
     )
 
 
@@ -151,8 +137,7 @@ def show_gallery(image: Photo, kernels: Sequence[str]) -> page.Picture:
         For what is no photo or too small a one, no kernel, or an unknown one.
     """
     image = _with_room(as_photo(image, channels=1))
-    kernels = check_sequence("kernels", kernels)
-    weights = {name: named_kernel(name, name="kernels") for name in kernels}
+    weights = {n: named_kernel(n, name="kernels") for n in check_sequence("kernels", kernels)}
     side = min(10.5 / len(kernels) - 0.25, 2.6)
     tall = min(side * image.shape[-2] / image.shape[-1], 4)
     maps = page.panels([f"{name} map" for name in kernels], side, tall, above=0)
@@ -214,7 +199,9 @@ def show_channel_sum(
         For what is no photo or too small a one, no filter or more than four, filters of several sizes, or
         an unknown name.
     """
-    filters = _check_filters(filters)
+    shapes = {tuple(weights.shape) for weights in check_mapping("filters", filters, Tensor).values()}
+    if len(filters) > 4 or len(shapes) > 1 or [(len(s), s[:1]) for s in shapes] != [(3, (3,))]:
+        raise ValueError(f"filters of shapes {sorted(shapes)} must be one to four, all alike: (3, k, k)")
     filter = check_one_of("filter", next(iter(filters)) if filter is None else filter, filters)
     image = _in_hundredths(_with_room(as_photo(image, channels=3), filters[filter].shape[1:]))
     if check_one_of("without", without, ("nothing", *COLOURS)) != "nothing":
@@ -224,8 +211,8 @@ def show_channel_sum(
     each = conv2d(image, slices.flatten(0, 1)[:, None], groups=3).unflatten(1, (3, -1))[0]
     maps, parts = each.sum(0), each[:, list(filters).index(filter)]
     at = per_axis(lambda length: length // 2, maps.shape[-2:])  # the pixel whose numbers are given
-    values = [words.number(float(part)) for part in parts[:, at[0], at[1]]]
-    total = words.number(float(parts[:, at[0], at[1]].sum()))
+    here = parts[:, at[0], at[1]]
+    *values, total = map(words.number, [*here.tolist(), here.sum().item()])
 
     rows = (page.panels((name, f"{name} weights", f"{name} part"), 1.6, 1.6, gap=0.45) for name in COLOURS)
     names = [f"map {name}" for name in filters]
@@ -245,15 +232,6 @@ def show_channel_sum(
         f"weights.{missing} At row {at[0]}, column {at[1]} its parts are {', '.join(values[:2])} and "
         f"{values[2]}, and the map holds their sum, {total}. Maps that come out: {len(filters)}."
     )
-
-
-def _check_filters(filters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    filters = check_mapping("filters", filters, Tensor)
-    shapes = {tuple(weights.shape) for weights in filters.values()}
-    (channels, *size), *others = shapes
-    if len(filters) > 4 or others or channels != 3 or len(size) != 2:
-        raise ValueError(f"filters of shapes {sorted(shapes)} must be one to four, all alike: (3, k, k)")
-    return filters
 
 
 def _draw_parts(
@@ -293,8 +271,7 @@ def show_steps(image: Photo, *, kernel_size: int = 3, stride: int = 1, padding: 
     """
     image = as_photo(image, channels=1)
     k, s = check_whole("kernel_size", kernel_size, 1), check_whole("stride", stride, 1)
-    p = check_whole("padding", padding, 0)
-    size = per_axis(int, image.shape[-2:])
+    p, size = check_whole("padding", padding, 0), per_axis(int, image.shape[-2:])
     rows, columns = ConvSpec(1, 1, k, stride=s, padding=p).output_size(size)
     padded = pad(image, (p,) * 4)
     output = conv2d(padded, torch.full((1, 1, k, k), 1 / k**2), stride=s)
@@ -302,7 +279,7 @@ def show_steps(image: Photo, *, kernel_size: int = 3, stride: int = 1, padding: 
     sheet = page.blank(page.side_by_side({"photo": 1, "windows": 1, "output": 1}))
 
     high, wide = padded.shape[-2:]
-    margins = (room - high) / 2, (room - wide) / 2
+    margins = draw.middle((room, room), (high, wide))
     across = (-0.5 - margins[1], wide - 0.5 + margins[1])
     padding_text = f"padded to {words.size((high, wide))}" if p else "no padding"
     shown = draw.photo(sheet["photo"], padded, f"photo {words.size(size)}, {padding_text}")
@@ -319,7 +296,7 @@ def show_steps(image: Photo, *, kernel_size: int = 3, stride: int = 1, padding: 
     sheet["windows"].set(xlim=across, ylim=(room, 0))
     title = f"output {words.size((rows, columns))}, a mean"
     grid = draw.feature_map(sheet["output"], output, title, within=(room, room))
-    corner = (room - rows) / 2, (room - columns) / 2
+    corner = draw.middle((room, room), (rows, columns))
     draw.pixel_grid(grid, rows, columns, *corner)
     draw.outline(grid, *corner, (1, 1), palette.OUTPUT)
 
@@ -352,8 +329,7 @@ def show_reach(image: Photo, *, depth: int = 1, kernel_size: int = 3) -> page.Pi
     layers = [ConvSpec(1, 1, kernel_size, padding="same", bias=False)] * depth
     sizes = [field.size for field in receptive_field(layers)]
     height, width = image.shape[-2:]
-    seen = sizes[-1][0]
-    if seen > min(height, width):
+    if (seen := sizes[-1][0]) > min(height, width):
         raise ValueError(f"depth={depth} sees {seen} pixels, more than the image's {min(height, width)}")
     sheet = page.blank(page.side_by_side({"paths": 1.5, "photo": width / height}, height=4))
     names = [f"layer {level}" for level in range(1, depth + 1)]
@@ -380,10 +356,11 @@ def show_reach(image: Photo, *, depth: int = 1, kernel_size: int = 3) -> page.Pi
 def answer_flat_patch(kernel: str, brightness: float) -> dict[str, Any]:
     """What a kernel makes of a patch that is the same all over."""
     weights = named_kernel(kernel)
-    rows = ", ".join(" ".join(f"{weight:g}" for weight in row) for row in weights.tolist()).replace("-", "−")
+    rows = ", ".join(" ".join(map(words.short, row)) for row in weights.tolist())
     products = weights * brightness
-    shown = {"weights": rows, "pixels": weights.numel(), "unsigned": float(products.abs().sum())}
-    return shown | {"answer": float(products.sum()), "negative": float(-products.clamp(max=0).sum())}
+    sums = {"answer": products, "unsigned": abs(products), "negative": -products.clamp(max=0)}
+    shown = {"weights": rows, "pixels": weights.numel()}
+    return shown | {name: each.sum().item() for name, each in sums.items()}
 
 
 def answer_brighter_photo(brighter: float, kernels: Sequence[str]) -> dict[str, Any]:
@@ -405,9 +382,10 @@ def answer_letter(letter: Sequence[Sequence[int]]) -> dict[str, Any]:
 def answer_pooled(square: Sequence[Sequence[int]]) -> dict[str, Any]:
     """What ReLU and then max pooling make of a square of numbers."""
     values = torch.tensor(square)
-    shown = {"numbers": ", ".join(map(words.short, values.flatten().tolist())), "size": len(square)}
-    wrong = {"loudest": int(values.abs().max()), "sum": int(relu(values).sum()), "least": "0"}
-    return shown | wrong | {"answer": int(max_pool2d(relu(values.float())[None, None], len(square)))}
+    numbers = ", ".join(map(words.short, values.flatten().tolist()))
+    wrong = {"loudest": int(values.abs().max()), "sum": int(relu(values).sum())}
+    pooled = max_pool2d(relu(values.float())[None, None], len(square))
+    return wrong | {"answer": int(pooled), "numbers": numbers, "size": len(square)}
 
 
 def answer_corner(kernel_size: int) -> dict[str, Any]:
@@ -415,30 +393,14 @@ def answer_corner(kernel_size: int) -> dict[str, Any]:
     taps = kernel_size**2
     inside = conv2d(torch.ones(1, 1, 9, 9), torch.ones(1, 1, kernel_size, kernel_size), padding="same")[0, 0]
     corner, edge = (int(inside[place]) for place in ((0, 0), (0, 4)))
-    wrong = {"edge": f"{edge}/{taps}", "lost": f"{taps - corner}/{taps}", "full": "1"}
-    return wrong | {"answer": f"{corner}/{taps}"}
-
-
-def answer_keep_size(kernel_size: int) -> dict[str, Any]:
-    """The padding on each side with which a map is as large as what it is made of."""
-    sizes = {p: ConvSpec(1, 1, kernel_size, padding=p).output_size(32)[0] for p in range(kernel_size)}
-    return {"answer": next(p for p, size in sizes.items() if size == 32), "both": kernel_size - 1}
-
-
-def answer_bigger_photo(times: int) -> dict[str, Any]:
-    """What becomes of weights and multiply-adds when a photo grows."""
-    layer = ConvSpec(3, 8, 3, padding=1)
-    area = layer.macs(16 * times) // layer.macs(16)
-    pairs = {"answer": (1, area), "line": (1, times), "both": (area, area), "neither": (1, 1)}
-    return {name: f"weights ×{w}, multiply-adds ×{m}" for name, (w, m) in pairs.items()}
+    return {"answer": corner, "edge": edge, "lost": taps - corner, "taps": taps}
 
 
 def answer_far(kernel_size: int, seen: int) -> dict[str, Any]:
     """How many layers it takes to see so many pixels across."""
     layer = ConvSpec(1, 1, kernel_size)
     depth = next(n for n in count(1) if receptive_field([layer] * n)[-1].size[0] >= seen)
-    wrong = {"apart": seen // kernel_size, "one_side": (seen - 1), "first": depth + 1}
-    return wrong | {"answer": depth}
+    return {"answer": depth, "apart": seen // kernel_size, "one_side": seen - 1, "first": depth + 1}
 
 
 # What a reader writes in this lesson, beside what torch makes.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 import torch
@@ -15,6 +15,7 @@ from convlab.arithmetic import ConvSpec
 from convlab.measure.running import Watcher, empty_image, image_shape, run_watched, stand_ins, tensors_in
 
 MOST_ROWS = 12
+NUMBERS = ("parameters", "weights", "macs", "bytes")  # of a layer, and of all
 
 
 @dataclass(frozen=True)
@@ -48,29 +49,25 @@ class LayerCost:
 
 @dataclass(frozen=True, repr=False)
 class Cost:
-    """What a module costs for one image, operation by operation (``layers``) and in all.
+    """What a module costs for one image, operation by operation and in all.
 
     In a notebook it displays as a table: a row for each layer that multiplies, or, where there are
     many, for each kind of them.
+
+    Attributes
+    ----------
+    layers : (LayerCost, ...)
+        In the order in which they run.
+    parameters, weights, macs, bytes : int
+        As of one layer, summed up; parameters that are never used are counted, and bytes as if no layer
+        found its input still in a cache.
     """
 
     layers: tuple[LayerCost, ...]
     parameters: int
-
-    @property
-    def weights(self) -> int:
-        """Weights that multiply, without biases."""
-        return sum(layer.weights for layer in self.layers)
-
-    @property
-    def macs(self) -> int:
-        """Multiply-adds."""
-        return sum(layer.macs for layer in self.layers)
-
-    @property
-    def bytes(self) -> int:
-        """Bytes moved if no layer finds its input still in a cache."""
-        return sum(layer.bytes for layer in self.layers)
+    weights: int
+    macs: int
+    bytes: int
 
     @property
     def intensity(self) -> float:
@@ -81,21 +78,20 @@ class Cost:
     def kinds(self) -> dict[str, Cost]:
         """The part of each kind, in order of first appearance; what has no multiply-adds is left out."""
         kinds = dict.fromkeys(layer.kind for layer in self.layers if layer.macs)
-        return {kind: _part(layer for layer in self.layers if layer.kind == kind) for kind in kinds}
+        return {kind: _sum(layer for layer in self.layers if layer.kind == kind) for kind in kinds}
 
     def _rows(self) -> list[tuple[str, ...]]:
         counted = [layer for layer in self.layers if layer.macs]
-        rest = _part(layer for layer in self.layers if not layer.macs)
+        rest = _sum(layer for layer in self.layers if not layer.macs)
         parts: list[tuple[str, str, str, Cost | LayerCost]]
         if len(counted) > MOST_ROWS:
             parts = [(f"{len(part.layers)} layers", kind, "", part) for kind, part in self.kinds.items()]
         else:
             parts = [(one.name, one.kind, "×".join(map(str, one.output_shape[1:])), one) for one in counted]
         parts += [(f"{len(rest.layers)} others", "", "", rest)] if rest.layers else []
-        numbers = ("parameters", "weights", "macs", "bytes")
-        rows: list[tuple[str, ...]] = [("layer", "kind", "output", *numbers)]
+        rows: list[tuple[str, ...]] = [("layer", "kind", "output", *NUMBERS)]
         for *texts, part in (*parts, ("in all", "", "", self)):
-            rows.append((*texts, *(f"{getattr(part, number):,}" for number in numbers)))
+            rows.append((*texts, *(f"{getattr(part, number):,}" for number in NUMBERS)))
         return rows
 
     def __repr__(self) -> str:
@@ -105,17 +101,16 @@ class Cost:
         return "\n".join("  ".join(columns).format(*row) for row in rows)
 
     def _repr_html_(self) -> str:
-        head, *body = self._rows()
-        cells = ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in body]
-        cells[-1] = cells[-1].replace("<td>", "<td><b>").replace("</td>", "</b></td>")
-        rows = "".join(f"<tr>{row}</tr>" for row in cells)
-        names = "".join(f"<th>{name}</th>" for name in head)
-        return f'<table style="font-size: 16px"><thead><tr>{names}</tr></thead><tbody>{rows}</tbody></table>'
+        head, *body = ([escape(cell) for cell in row] for row in self._rows())
+        body[-1] = [f"<b>{cell}</b>" for cell in body[-1]]
+        names, cells = "</th><th>".join(head), ["</td><td>".join(row) for row in body]
+        top, rows = f"<tr><th>{names}</th></tr>", "".join(f"<tr><td>{row}</td></tr>" for row in cells)
+        return f'<table style="font-size: 16px"><thead>{top}</thead><tbody>{rows}</tbody></table>'
 
 
-def _part(layers: Iterable[LayerCost]) -> Cost:
+def _sum(layers: Iterable[LayerCost]) -> Cost:
     layers = tuple(layers)
-    return Cost(layers, sum(layer.parameters for layer in layers))
+    return Cost(layers, *(sum(getattr(layer, number) for layer in layers) for number in NUMBERS))
 
 
 def cost(module: nn.Module, input_shape: tuple[int, ...]) -> Cost:
@@ -149,7 +144,7 @@ def cost(module: nn.Module, input_shape: tuple[int, ...]) -> Cost:
             run_watched(module, state, input_shape, meter, empty_image(state, shape))
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_attention)
-    return Cost(tuple(meter.layers), sum(parameter.numel() for parameter in parameters))
+    return replace(_sum(meter.layers), parameters=sum(parameter.numel() for parameter in parameters))
 
 
 def _real(value: Tensor) -> Tensor:
@@ -212,17 +207,10 @@ class _Meter(Watcher):
             innermost = max(self._tracker.parents - {"Global"}, key=len)
             used = {id(parameter): parameter for parameter in parameters if parameter is not None}
             weighing = {key: p for key, p in used.items() if macs and p.dim() > 1}
-            self.layers.append(
-                LayerCost(
-                    name=innermost.partition(".")[2],
-                    kind=_kind(func.overloadpacket.__name__, args),
-                    output_shape=tuple(outputs[0].shape),
-                    parameters=_size_of_new(used, self._counted),
-                    weights=_size_of_new(weighing, self._weighed),
-                    macs=macs,
-                    bytes=sum(tensor.numel() * tensor.element_size() for tensor in (*inputs, *outputs)),
-                )
-            )
+            size, weights = _size_of_new(used, self._counted), _size_of_new(weighing, self._weighed)
+            moved = sum(tensor.numel() * tensor.element_size() for tensor in (*inputs, *outputs))
+            name, kind = innermost.partition(".")[2], _kind(func.overloadpacket.__name__, args)
+            self.layers.append(LayerCost(name, kind, tuple(outputs[0].shape), size, weights, macs, moved))
         return output
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from math import prod
 
 import numpy as np
 import torch
@@ -90,8 +91,7 @@ class MeasuredField:
     @property
     def coverage(self) -> float:
         """Share of the bounding box that is touched, from 0 to 1."""
-        height, width = self.size
-        return int(self.support.sum()) / (height * width)
+        return int(self.support.sum()) / prod(self.size)
 
 
 def measure_receptive_field(
@@ -151,9 +151,7 @@ def measure_receptive_field(
 
 
 def _gradient(module: nn.Module, shape: tuple[int, ...], chosen: tuple) -> np.ndarray:
-    state = stand_ins(module)
-    if any(value.is_meta for value in state.values()):
-        raise ValueError("a module on the meta device has no weights, so no effective field")
+    state = stand_ins(module, real=True)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(empty_image(state, ()))
     with torch.enable_grad(), undisturbed():
         noise.requires_grad_()

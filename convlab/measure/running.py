@@ -46,20 +46,24 @@ def image_shape(input_shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     return 1, channels, height, width
 
 
-def stand_ins(module: nn.Module) -> dict[str, Tensor]:
+def stand_ins(module: nn.Module, *, real: bool = False) -> dict[str, Tensor]:
     """Tensors in place of parameters and buffers, so that a run changes none of the module's own.
 
     Raises
     ------
     ValueError
-        For what is no module, or one whose parameters wait for their first image.
+        For what is no module, or one whose parameters wait for their first image; if they must be `real`,
+        for one on the meta device too.
     """
     if not isinstance(module, nn.Module) or any(map(is_lazy, module.parameters())):
         raise ValueError(
             f"module={module!r} must be a complete nn.Module; spec.module() makes one of a ConvSpec"
         )
     state = {name: value.detach() for name, value in module.named_parameters()}
-    return state | {name: value.clone() for name, value in module.named_buffers()}
+    state |= {name: value.clone() for name, value in module.named_buffers()}
+    if real and any(value.is_meta for value in state.values()):
+        raise ValueError("the module is on the meta device: it has no numbers to work with")
+    return state
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from convlab.arithmetic import per_axis
-from convlab.checks import check_whole
+from convlab.checks import check_mapping, check_whole
 from convlab.measure.costs import Cost, cost
 from convlab.measure.running import empty_image, image_shape, stand_ins, undisturbed
 
@@ -85,8 +85,7 @@ def measure_time(
         For no module or one without memory (on the meta device), too few repeats or threads, or a
         shape that a module does not take.
     """
-    if not isinstance(modules, Mapping) or not modules:
-        raise ValueError(f"modules={modules!r} must name at least one module")
+    modules = check_mapping("modules", modules)
     repeats = check_whole("repeats", repeats, 3)
     threads = check_whole("threads", torch.get_num_threads() if threads is None else threads, 1)
     noise = torch.randn(image_shape(input_shape), generator=torch.Generator().manual_seed(0))
@@ -94,11 +93,9 @@ def measure_time(
     costs: dict[str, Cost] = {}
     for name, module in modules.items():
         try:
-            state, costs[name] = stand_ins(module), cost(module, input_shape)
+            state, costs[name] = stand_ins(module, real=True), cost(module, input_shape)
         except ValueError as error:
             raise ValueError(f"modules[{name!r}]: {error}") from error
-        if any(value.is_meta for value in state.values()):
-            raise ValueError(f"modules[{name!r}] is on the meta device: it has no numbers to work with")
         tasks.append((module, noise.to(empty_image(state, ()))))
     device = tasks[0][1].device
     block, square = torch.zeros(BLOCK, device=device), torch.zeros(SQUARE, SQUARE, device=device)

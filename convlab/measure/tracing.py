@@ -28,22 +28,16 @@ def _pair(values: Sequence[int]) -> Place:
     return values[0], values[-1]
 
 
+_PADS = "constant_pad_nd reflection_pad2d replication_pad2d".split()
+_RESIZES = "_adaptive_avg_pool2d pixel_shuffle pixel_unshuffle upsample_bilinear2d upsample_nearest2d".split()
 # Operations that only move values about, or mix them with weights that are never negative: torch's
 # own gradient of them, where it is not zero, says what they looked at. So does that of any view.
-_MOVES = frozenset(
-    "_adaptive_avg_pool2d _unsafe_view cat channel_shuffle constant_pad_nd cumsum flip gather "
-    "index index_select pixel_shuffle pixel_unshuffle reflection_pad2d repeat replication_pad2d "
-    "roll stack upsample_bilinear2d upsample_nearest2d".split()
-)
+_MOVES = "_unsafe_view cat channel_shuffle cumsum flip gather index index_select repeat roll stack".split()
+_MOVES += _PADS + _RESIZES
 # Acts on each element alone, though torch does not tag it so.
-_POINTWISE = frozenset("_prelu_kernel _to_copy clone copy hardsigmoid hardswish native_dropout".split())
-_PADS = frozenset("constant_pad_nd reflection_pad2d replication_pad2d".split())
-_RESIZES = frozenset("pixel_shuffle pixel_unshuffle upsample_bilinear2d upsample_nearest2d".split())
-_RESIZES |= {"_adaptive_avg_pool2d"}
-_POOLS = frozenset("avg_pool2d max_pool2d_with_indices".split())
-# The names of the two factors.
-_MATRIX_PRODUCTS = {"addmm": ("mat1", "mat2"), "baddbmm": ("batch1", "batch2")}
-_MATRIX_PRODUCTS |= dict.fromkeys(("bmm", "mm"), ("self", "mat2"))
+_POINTWISE = "_prelu_kernel _to_copy clone copy hardsigmoid hardswish native_dropout".split()
+_POOLS = "avg_pool2d max_pool2d_with_indices".split()
+_MATRIX_PRODUCTS = "addmm baddbmm bmm mm".split()
 
 
 @dataclass
@@ -96,9 +90,8 @@ class Tape(Watcher):
             return output
         if func._schema.is_mutable and id(args[0]) in self.views and any(s is not args[0] for s in sources):
             raise UntraceableError(f"{name} writes into a part of a tensor: it cannot be traced")
-        names = [argument.name for argument in func._schema.arguments]
-        defaults = {a.name: a.default_value for a in func._schema.arguments}
-        arguments = defaults | dict(zip(names, args, strict=False)) | kwargs
+        defaults = {argument.name: argument.default_value for argument in func._schema.arguments}
+        arguments = defaults | dict(zip(defaults, args, strict=False)) | kwargs
         operation = _Operation(func, arguments, sources, outputs)
         self.grids |= dict.fromkeys(map(id, outputs), self._grid(operation))
         self.operations.append(operation)
@@ -112,27 +105,20 @@ class Tape(Watcher):
         source, output = operation.sources[0], operation.outputs[0]
         axes: Place | None = grid.axes
         factors: Step = (1, 1)
-        sizes = per_axis(lambda *of_each: max(of_each), *(each.sizes for each in grids))
+        sizes = per_axis(max, zip(*(each.sizes for each in grids), strict=True))
         # Of the number of positions, but not of their step.
         changes = name in _PADS or (name in ("mean", "sum") and source.dim() == 4)
-        if name == "convolution" or name in _POOLS or name in _RESIZES:
-            changes = axes == (2, 3)
-            if name in _RESIZES:
-                factors = per_axis(Fraction, sizes, output.shape[2:])
-            else:
-                steps = operation.geometry()[1]
-                factors = per_axis(lambda s: Fraction(1, s), steps) if given.get("transposed") else steps
+        if name in _RESIZES:
+            changes, factors = axes == (2, 3), per_axis(Fraction, sizes, output.shape[2:])
+        elif name == "convolution" or name in _POOLS:
+            changes, steps = axes == (2, 3), operation.geometry()[1]
+            factors = per_axis(lambda s: Fraction(1, s), steps) if given.get("transposed") else steps
         elif name == "slice" and source.dim() == 4:
             changes = True
             factors = per_axis(lambda axis: given["step"] if given["dim"] % 4 == axis else 1, grid.axes)
         elif name in ("permute", "transpose") and source.dim() == 4:
-            order = list(range(4))
-            if name == "permute":
-                order = [dim % 4 for dim in given["dims"]]
-            else:
-                one, other = given["dim0"], given["dim1"]
-                order[one], order[other] = order[other], order[one]
-            axes = per_axis(order.index, grid.axes)
+            turned = operation.function(**given | {"self": torch.empty(0, 1, 2, 3)})  # lengths name the axes
+            axes = per_axis(list(turned.shape).index, grid.axes)
         if output.dim() == 4:
             if not changes:
                 places = (axes or (2, 3), (2, 3), (1, 2))  # rows and columns may come back elsewhere
@@ -180,7 +166,8 @@ class Tape(Watcher):
                 yield source, mark.sum_to_size(source.shape)
         elif moves:
             if name in _PADS:
-                self._note_clipping(mark, given["pad" if "pad" in given else "padding"])
+                amounts = given["pad" if "pad" in given else "padding"][:4]  # what follows pads channels
+                self._note_clipping(mark, F.pad(mark, [-amount for amount in amounts]))
             yield from _by_gradient(operation, marks)
         else:
             yield from _look_along(operation, mark)
@@ -194,28 +181,21 @@ class Tape(Watcher):
         seen = _once(mark)
         if seen.shape == mark.shape:
             seen = mark.reshape(groups, 1, -1, *mark.shape[2:]).any(2)
-        axes = zip((2, 3), source.shape[2:], *operation.geometry(), strict=True)
-        for axis, size, kernel, stride, padding, dilation in axes:
-            seen = seen.movedim(axis, -1)
-            if operation.arguments.get("transposed", False):
-                reach = (size - 1) * stride + (kernel - 1) * dilation + 1
-                canvas = F.pad(seen, (padding, reach - padding - seen.shape[-1]))
-                taps = [canvas[..., tap * dilation :: stride][..., :size] for tap in range(kernel)]
-                seen = torch.stack(taps).any(0)
-            else:
-                reach = (seen.shape[-1] - 1) * stride + 1
-                length = max(reach + (kernel - 1) * dilation, padding + size)
-                canvas = seen.new_zeros(*seen.shape[:-1], length)
-                for tap in range(kernel):
-                    canvas[..., tap * dilation : tap * dilation + reach : stride] |= seen
-                seen = canvas[..., padding : padding + size]
-                self.clipped |= bool(canvas[..., :padding].any() or canvas[..., padding + size :].any())
-            seen = seen.movedim(-1, axis)
+        kernel, stride, padding, dilation = operation.geometry()
+        (top, left), (height, width) = padding, source.shape[2:]
+        seen, taps = seen.float(), torch.ones(1, 1, *kernel)
+        if operation.arguments.get("transposed"):
+            inside = F.conv2d(seen, taps, None, stride, padding, dilation)[..., :height, :width]
+        else:
+            canvas = F.conv_transpose2d(seen, taps, None, stride, dilation=dilation)
+            canvas = F.pad(canvas, (0, left + width, 0, top + height))
+            inside = canvas[..., top : top + height, left : left + width]
+            self._note_clipping(canvas, inside)
+        seen = inside > 0.5
         return seen.expand(len(seen), source.shape[1] // len(seen), -1, -1).reshape(source.shape)
 
-    def _note_clipping(self, mark: Tensor, amounts: list[int]) -> None:
-        inside = F.pad(mark, [-amount for amount in amounts[:4]])  # what follows pads channels
-        self.clipped |= bool(mark.count_nonzero() > inside.count_nonzero())
+    def _note_clipping(self, whole: Tensor, inside: Tensor) -> None:
+        self.clipped |= bool(whole.count_nonzero() > inside.count_nonzero())
 
 
 def _look_along(operation: _Operation, mark: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -223,10 +203,10 @@ def _look_along(operation: _Operation, mark: Tensor) -> Iterator[tuple[Tensor, T
     name, source, given = operation.name, operation.sources[0], operation.arguments
     dims: Any = given.get("dim")
     if name in _MATRIX_PRODUCTS:
-        for factor, along in zip(_MATRIX_PRODUCTS[name], (-1, -2), strict=True):
-            yield given[factor], mark.amax(along, keepdim=True).expand(given[factor].shape)
-        if name in ("addmm", "baddbmm"):
-            yield given["self"], mark.sum_to_size(given["self"].shape)
+        *added, left, right = (v for n, v in given.items() if isinstance(v, Tensor) and n != "out")
+        yield left, mark.amax(-1, keepdim=True).expand(left.shape)
+        yield right, mark.amax(-2, keepdim=True).expand(right.shape)
+        yield from ((term, mark.sum_to_size(term.shape)) for term in added)
     elif name in ("_softmax", "native_layer_norm"):
         dims = dims if name == "_softmax" else tuple(range(-len(given["normalized_shape"]), 0))
         yield source, mark.amax(dims, keepdim=True).expand(source.shape)

@@ -16,6 +16,8 @@ from convlab.measure.costs import Cost
 from convlab.pictures import palette, words
 from convlab.pictures.page import frame, inches, name_ticks, thin_sides, write
 
+Point = tuple[float, float]
+
 
 def bars(
     ax: Axes,
@@ -42,12 +44,11 @@ def bars(
 def costs(weights: Axes, macs: Axes, specs: Mapping[str, ConvSpec], size: tuple[int, int]) -> str:
     """Bars of the weights and multiply-adds of each convolution, coloured by kind; gives them in words."""
     colours = [palette.of_kind(spec.kind) for spec in specs.values()]
-    counts = {name: (spec.num_weights, spec.macs(size)) for name, spec in specs.items()}
-    titles = "weights", f"multiply-adds on {words.size(size)}"
-    for number, (ax, title) in enumerate(zip((weights, macs), titles, strict=True)):
-        values = {name: each[number] for name, each in counts.items()}
-        bars(ax, values, title, colours=colours, named=number == 0)
-    return "; ".join(f"{name}: {n[0]:,} weights, {n[1]:,} multiply-adds" for name, n in counts.items())
+    counts = {name: spec.num_weights for name, spec in specs.items()}
+    works = {name: spec.macs(size) for name, spec in specs.items()}
+    bars(weights, counts, "weights", colours=colours)
+    bars(macs, works, f"multiply-adds on {words.size(size)}", colours=colours, named=False)
+    return "; ".join(f"{name}: {n:,} weights, {works[name]:,} multiply-adds" for name, n in counts.items())
 
 
 def growth(ax: Axes, sizes: Mapping[str, Sequence[int]], depth: int, colours: Sequence[str]) -> Axes:
@@ -104,12 +105,13 @@ def _number_axes(ax: Axes, xlabel: str = "", ylabel: str = "") -> Axes:
 
 def shares(ax: Axes, rows: Mapping[str, Mapping[str, float]], title: str = "") -> Axes:
     """For each row a whole bar, cut into the shares of its parts; the parts are named under all of them."""
+    rows = {row: {name: value for name, value in parts.items() if value} for row, parts in rows.items()}
     for place, parts in enumerate(rows.values()):
         left, whole = 0.0, sum(parts.values())
         for name, value in parts.items():
             share, colour = value / whole, palette.of_kind(name)
-            label = f"{name}, share"
-            ax.barh(place, share, left=left, color=colour, edgecolor="white", height=0.7, label=label)
+            style = {"color": colour, "edgecolor": "white", "height": 0.7, "label": f"{name}, share"}
+            ax.barh(place, share, left=left, **style)
             if share > 0.09:
                 ink = palette.INK if np.mean(to_rgb(colour)) > 0.45 else "white"
                 write(ax, left + share / 2, place, f"{share:.0%}", ha="center", color=ink)
@@ -117,9 +119,8 @@ def shares(ax: Axes, rows: Mapping[str, Mapping[str, float]], title: str = "") -
     ax.set(xlim=(0, 1), ylim=(len(rows) + 0.25, -0.5))
     frame(ax, title)
     name_ticks(ax.yaxis, rows)
-    columns = 3
     for number, name in enumerate(dict.fromkeys(name for parts in rows.values() for name in parts)):
-        x, y = number % columns / columns, len(rows) - 0.25 + 0.42 * (number // columns)
+        x, y = number % 3 / 3, len(rows) - 0.25 + 0.42 * (number // 3)
         mark = {"color": palette.of_kind(name), "markeredgecolor": palette.MUTED, "clip_on": False}
         ax.plot(x + 0.015, y, "s", markersize=11, **mark)
         write(ax, x + 0.045, y, name)
@@ -127,13 +128,7 @@ def shares(ax: Axes, rows: Mapping[str, Mapping[str, float]], title: str = "") -
 
 
 def cloud(
-    ax: Axes,
-    points: Mapping[str, tuple[float, float]],
-    colours: Sequence[str],
-    xlabel: str,
-    ylabel: str,
-    *,
-    in_view: Sequence[tuple[float, float]] = (),
+    ax: Axes, points: Mapping[str, Point], colours: Sequence[str], labels: Sequence[str], *in_view: Point
 ) -> Axes:
     """Named points on two logarithmic axes, which also reach to the places `in_view`."""
     ax.set(xscale="log", yscale="log")
@@ -142,21 +137,19 @@ def cloud(
         margin = (values.max() / values.min()) ** 0.12 * 1.25
         getattr(ax, f"set_{axis}lim")(values.min() / margin, values.max() * margin)
     frame(ax, "")
-    _number_axes(ax, xlabel, ylabel)
+    _number_axes(ax, *labels)
     ax.scatter(xs, ys, s=110, c=colours, edgecolors="white", linewidths=1, zorder=3)
     dots = ax.transAxes.inverted().transform(ax.transData.transform(np.column_stack([xs, ys])))
     names: list[Span] = []
     for number in np.argsort(dots[:, 1]):
         name, (x, y) = list(points)[number], dots[number]
-        wide = 0.11 * len(name) / inches(ax)[0]
-        span = left, right, height = _beside(x, y, wide, np.delete(dots, number, axis=0), names)
-        names.append(span)
+        others, wide = np.delete(dots, number, axis=0), 0.11 * len(name) / inches(ax)[0]
+        names.append(_beside(x, y, wide, others, names))
+        left, right, height = names[-1]
         end, side = (left, "left") if left > x else (right, "right")
-        line = {"color": palette.MUTED, "linewidth": 0.8, "zorder": 2.4, "transform": ax.transAxes}
-        ax.plot([x, end], [y, height], **line)
-        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1}
-        place = {"transform": ax.transAxes, "ha": side, "zorder": 2.5}
-        write(ax, end, height, name, bbox=box, **place)  # over lines, under dots
+        ax.plot([x, end], [y, height], color=palette.MUTED, linewidth=0.8, zorder=2.4, transform=ax.transAxes)
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1}  # over lines, under dots
+        write(ax, end, height, name, bbox=box, ha=side, zorder=2.5, transform=ax.transAxes)
     return ax
 
 

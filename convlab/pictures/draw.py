@@ -6,7 +6,7 @@ the place x = column, y = row.
 
 import reprlib
 from collections.abc import Sequence
-from math import ceil
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.patches import Rectangle
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from convlab.arithmetic import ConvSpec
 from convlab.checks import Pair
@@ -22,7 +23,9 @@ from convlab.pictures import palette, words
 from convlab.pictures.page import frame, inches, thin_sides, write
 
 Plane = Tensor | np.ndarray
+Size = Sequence[float]  # (height, width)
 Limits = tuple[float, float]  # what is black and what is white, or both ends of the colours
+Scale = Limits | None  # unless given, what suits the values
 
 
 def symmetric(values: Plane, share: float = 1.0) -> Limits:
@@ -41,25 +44,29 @@ def grey_limits(values: np.ndarray, white: float = 1.0) -> Limits:
     return (low, high) if values.min() < -1e-6 else (0, max(white, high))
 
 
-def as_plane(name: str, values: Plane) -> np.ndarray:
-    """A map or a kernel (H, W), (1, H, W) or (1, 1, H, W), as an array (H, W) of floats.
+def as_maps(name: str, values: Plane) -> np.ndarray:
+    """The maps of a tensor or an array (…, H, W), one behind the other: floats (N, H, W).
 
     Raises
     ------
     ValueError
-        With `name` and the shape, for any other shape, and for NaN or infinity.
+        With `name` and the shape, for any other shape, and for NaN or infinity, which have no colour.
     """
     try:
-        tensor = values if isinstance(values, Tensor) else torch.as_tensor(np.asarray(values, np.float32))
+        numbers = values.detach().cpu().float() if isinstance(values, Tensor) else values
+        array = np.asarray(numbers, np.float32)
     except (TypeError, ValueError):
         raise ValueError(f"{name}={reprlib.repr(values)} must be a tensor or an array of numbers") from None
-    shape = tuple(tensor.shape)
-    if tensor.dim() < 2 or not tensor.numel() or set(shape[:-2]) - {1}:
-        raise ValueError(f"{name} of shape {shape} must be one map or kernel: (H, W) or (1, 1, H, W)")
-    array = tensor.detach().cpu().float().numpy().reshape(shape[-2:])
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} of shape {shape} holds NaN or infinity, for which there is no colour")
-    return array
+    if array.ndim < 2 or not array.size or not np.isfinite(array).all():
+        raise ValueError(f"{name} of shape {array.shape} must be maps (…, H, W) of finite numbers")
+    return array.reshape(-1, *array.shape[-2:])
+
+
+def as_plane(name: str, values: Plane) -> np.ndarray:
+    """A map or a kernel (H, W), (1, H, W) or (1, 1, H, W), as an array (H, W) of floats; raises as above."""
+    if len(maps := as_maps(name, values)) > 1:
+        raise ValueError(f"{name} of shape {tuple(np.shape(values))} must be one: (H, W) or (1, 1, H, W)")
+    return maps[0]
 
 
 def _colour(image: Tensor) -> np.ndarray:
@@ -69,88 +76,64 @@ def _colour(image: Tensor) -> np.ndarray:
 
 
 def _paint(
-    ax: Axes,
-    plane: np.ndarray,
-    title: str,
-    colour: str,
-    *,
-    within: Sequence[int] | None = None,
-    limits: Limits | None = None,
-    cmap: str = "gray",
-    aspect: str = "equal",
+    ax: Axes, plane: Plane, title: str, colour: str, within: Size = (), aspect: str = "equal", **style: Any
 ) -> Axes:
     """Pixels in their squares, row 0 on top; in the middle of an empty field of `within` pixels."""
     height, width = plane.shape[:2]
     rows, columns = within or (height, width)
     top, left = (rows - height) / 2 - 0.5, (columns - width) / 2 - 0.5
-    place = {"extent": (left, left + width, top + height, top), "aspect": "auto"}
-    ax.imshow(plane, cmap=cmap, clim=limits, interpolation="nearest", **place)
+    _show(ax, plane, (left, left + width, top + height, top), **style)
     ax.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), aspect=aspect, facecolor=palette.EMPTY)
     return frame(ax, title, colour)
+
+
+def _show(ax: Axes, plane: Plane, extent: tuple[float, float, float, float], **style: Any) -> None:
+    ax.imshow(plane, **{"cmap": "gray", "interpolation": "nearest"} | style, extent=extent, aspect="auto")
 
 
 def photo(ax: Axes, image: Tensor, title: str = "", *, colour: str = palette.INPUT) -> Axes:
     """A photo with values in [0, 1]."""
     plane = _colour(image)
-    return _paint(ax, plane, title or f"photo {words.size(plane.shape[:2])}", colour, limits=(0, 255))
+    return _paint(ax, plane, title or f"photo {words.size(plane.shape[:2])}", colour, clim=(0, 255))
 
 
-def feature_map(
-    ax: Axes,
-    values: Plane,
-    title: str = "",
-    *,
-    within: Sequence[int] | None = None,
-    limits: Limits | None = None,
-    colour: str = palette.OUTPUT,
-) -> Axes:
+def feature_map(ax: Axes, values: Plane, title: str = "", limits: Scale = None, **style: Any) -> Axes:
     """A feature map in greys between `limits`; :func:`grey_limits` unless given.
 
-    With `within` = (height, width), the map keeps the scale of an image of that size, centred.
+    The style may hold the frame's ``colour``, and ``within`` = (height, width): then the map keeps the scale
+    of an image of that size, centred.
     """
     plane = as_plane("map", values)
     title = title or f"output {words.size(plane.shape)}"
-    return _paint(ax, plane, title, colour, within=within, limits=limits or grey_limits(plane))
+    style = {"colour": palette.OUTPUT, "clim": limits or grey_limits(plane)} | style
+    return _paint(ax, plane, title, **style)
 
 
 def tiles(
-    ax: Axes,
-    maps: Tensor,
-    columns: int,
-    title: str,
-    colour: str,
-    *,
-    limits: Limits = (-1, 1),
-    cmap: str = "gray",
+    ax: Axes, maps: Tensor, columns: int, title: str, colour: str, *, limits: Limits = (-1, 1), **style: Any
 ) -> Axes:
     """Maps (N, H, W) in a grid with white seams; tile n is the unit square at n % columns, n // columns."""
-    count, height, width = maps.shape
-    rows = ceil(count / columns)
-    grid = np.full((rows * columns, height, width), np.nan, np.float32)
-    grid[:count] = maps.detach().numpy()
-    rows_of_pixels = grid.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, -1)
-    place = {"extent": (0, columns, rows, 0), "aspect": "auto"}
-    ax.imshow(rows_of_pixels, cmap=cmap, clim=limits, interpolation="nearest", **place)
+    filled = F.pad(maps.detach(), (0, 0, 0, 0, 0, -len(maps) % columns), value=torch.nan)
+    rows = len(filled) // columns
+    pixels = filled.unflatten(0, (rows, columns)).transpose(1, 2).flatten(2).flatten(0, 1)
+    _show(ax, pixels.numpy(), (0, columns, rows, 0), clim=limits, **style)
     ax.set_facecolor(palette.EMPTY)
     pixel_grid(ax, rows, columns, 0.5, 0.5, colors="white", linewidths=3, zorder=2)
     return frame(ax, title, colour)
 
 
+def middle(room: Sequence[float], size: Sequence[float]) -> tuple[float, float]:
+    """The first pixel of a block of this size in the middle of a field with room for more."""
+    return (room[0] - size[0]) / 2, (room[1] - size[1]) / 2
+
+
 def outline(
-    ax: Axes,
-    top: float,
-    left: float,
-    size: Sequence[float],
-    colour: str,
-    width: float = 3,
-    *,
-    rim: float = 2,
-    zorder: float = 4,
+    ax: Axes, top: float, left: float, size: Size, colour: str, width: float = 3, rim: float = 2, **style: Any
 ) -> Axes:
     """A frame around a block of pixels, with a white rim that shows on any photo."""
     for edge, line in (("white", width + rim), (colour, width)):
-        style = {"fill": False, "edgecolor": edge, "linewidth": line, "zorder": zorder}
-        ax.add_patch(Rectangle((left - 0.5, top - 0.5), size[1], size[0], **style))
+        look = {"fill": False, "edgecolor": edge, "linewidth": line, "zorder": 4} | style
+        ax.add_patch(Rectangle((left - 0.5, top - 0.5), size[1], size[0], **look))
     return ax
 
 
@@ -164,31 +147,24 @@ def pixel_grid(ax: Axes, height: int, width: int, top: float = 0, left: float = 
 
 
 def kernel(
-    ax: Axes,
-    kernel: Plane,
-    dilation: int | Pair = 1,
-    title: str = "",
-    *,
-    limits: Limits | None = None,
-    cmap: str = palette.DIVERGING,
-    numbers: bool = True,
-    colour: str = palette.KERNEL,
-    aspect: str = "equal",
+    ax: Axes, kernel: Plane, dilation: int | Pair = 1, title: str = "", limits: Scale = None, **style: Any
 ) -> Axes:
-    """A kernel (height, width) with its gaps: taps coloured by weight between `limits`, gaps grey."""
+    """A kernel (height, width) with its gaps: taps coloured by weight between `limits`, gaps grey.
+
+    The style may hold the frame's ``colour``, a ``cmap`` and an ``aspect``.
+    """
     weights = as_plane("kernel", kernel)
     spec = ConvSpec(1, 1, weights.shape, dilation=dilation)
     reach = spec.effective_kernel_size
     spread = np.full(reach, np.nan)
     spread[:: spec.dilation[0], :: spec.dilation[1]] = weights
-    default = f"kernel {words.size(weights.shape)}"
-    if reach != weights.shape:
-        default += f", spans {words.size(reach)}"
-    limits = limits or symmetric(weights)
-    _paint(ax, spread, title or default, colour, limits=limits, cmap=cmap, aspect=aspect)
+    spans = f", spans {words.size(reach)}" * (reach != weights.shape)
+    title = title or f"kernel {words.size(weights.shape)}{spans}"
+    style = {"colour": palette.KERNEL, "cmap": palette.DIVERGING} | style
+    _paint(ax, spread, title, clim=limits or symmetric(weights), **style)
     if max(reach) <= 25:
         pixel_grid(ax, *reach, colors="white", linewidths=1, zorder=2)
-    if numbers and max(reach) <= 9:
+    if max(reach) <= 9:
         _write_weights(ax, spread)
     return ax
 
@@ -200,12 +176,11 @@ def _write_weights(ax: Axes, spread: np.ndarray) -> None:
     longest = max(map(len, texts.values()))
     if 0.65 * longest * palette.SMALL > wide:
         texts = {place: text.replace("0.", ".") for place, text in texts.items()}
-    sizes = (palette.TITLE, palette.LABEL)
-    size = next((n for n in sizes if 0.65 * longest * n < wide and 1.7 * n < tall), palette.SMALL)
+    fitting = (n for n in (palette.TITLE, palette.LABEL) if 0.65 * longest * n < wide and 1.7 * n < tall)
+    size = next(fitting, palette.SMALL)
     for (row, column), text in texts.items():
         dark = np.mean(ax.images[0].to_rgba(spread[row, column])[:3]) < 0.55
-        ink = "white" if dark else palette.INK
-        write(ax, column, row, text, ha="center", fontsize=size, color=ink)
+        write(ax, column, row, text, ha="center", fontsize=size, color="white" if dark else palette.INK)
 
 
 def footprint(ax: Axes, spec: ConvSpec, at: Sequence[int]) -> Axes:
@@ -213,9 +188,8 @@ def footprint(ax: Axes, spec: ConvSpec, at: Sequence[int]) -> Axes:
     corners = zip(at, spec.stride, spec.padding_amounts, strict=True)
     top, left = (place * stride - before for place, stride, (before, _) in corners)
     outline(ax, top, left, spec.effective_kernel_size, palette.KERNEL, 2, zorder=1)
-    rows = top + np.arange(spec.kernel_size[0]) * spec.dilation[0]
-    columns = left + np.arange(spec.kernel_size[1]) * spec.dilation[1]
-    x, y = np.meshgrid(columns, rows)
+    rows, columns = np.indices(spec.kernel_size)
+    x, y = left + spec.dilation[1] * columns, top + spec.dilation[0] * rows
     # As large as can be seen from afar, as long as the gaps between taps show.
     pixel = 72 * inches(ax)[0] / np.ptp(ax.get_xlim())
     side = max(pixel, min(6, 0.6 * pixel * min(spec.dilation)))
@@ -241,21 +215,14 @@ def windows(ax: Axes, pixels: Tensor, starts: Sequence[int], length: int) -> Axe
 def support(ax: Axes, image: Tensor, field: MeasuredField, title: str = "") -> Axes:
     """Input pixels that reach one output, over the photo: touched in full colour, holes dark."""
     plane = np.atleast_3d(_colour(image)) * np.ones(3) / 255
-    tint = np.array([1.0, 0.62, 0.25])
     shown = 0.45 * plane + 0.5
-    (top, height), (left, width) = _box(field)
-    inside = np.zeros(field.support.shape, bool)
-    inside[top : top + height, left : left + width] = True
-    shown[inside] = 0.25 * plane[inside]
-    shown[field.support] = 0.45 * plane[field.support] + 0.55 * tint
+    (top, left), (height, width) = np.argwhere(field.support).min(axis=0), field.size
+    box = slice(top, top + height), slice(left, left + width)
+    shown[box] = 0.25 * plane[box]
+    shown[field.support] = 0.45 * plane[field.support] + 0.55 * np.array([1.0, 0.62, 0.25])
     touched = f"{field.support.sum():,} of {height * width:,} pixels touched"
     _paint(ax, shown, title or touched, palette.INPUT)
     return outline(ax, top, left, (height, width), palette.KERNEL, 2, rim=0, zorder=1)
-
-
-def _box(field: MeasuredField) -> list[tuple[int, int]]:
-    centres = zip(field.center, field.size, strict=True)
-    return [(round(middle - (size - 1) / 2), size) for middle, size in centres]
 
 
 def heat(ax: Axes, field: MeasuredField, title: str = "", *, half: bool = True) -> Axes:
@@ -263,11 +230,11 @@ def heat(ax: Axes, field: MeasuredField, title: str = "", *, half: bool = True) 
 
     With `half`, where most of the pixels count, a line goes round the ones that make up half of the whole.
     """
-    (top, height), (left, width) = _box(field)
+    (top, left), (height, width) = np.argwhere(field.support).min(axis=0), field.size
     plane = field.effective[top : top + height, left : left + width]
     felt = plane[plane > 0]
     most = np.quantile(felt, 0.995) if felt.size else 1
-    _paint(ax, np.where(plane > 0, plane, np.nan), title, palette.INPUT, limits=(0, most), cmap="YlOrBr")
+    _paint(ax, np.where(plane > 0, plane, np.nan), title, palette.INPUT, clim=(0, most), cmap="YlOrBr")
     ax.set_facecolor("white")
     if half and felt.size and field.coverage > 0.5 and min(height, width) > 8:
         # Random weights give a grainy field: its line is drawn round the local mean.
@@ -301,10 +268,8 @@ def paths(
     ax.plot(*zip(*dots, strict=True), "o", color=palette.KERNEL, markersize=size)
     ax.plot(holes, [0] * len(holes), "o", color="white", markeredgecolor=palette.INK, markersize=size)
     ax.plot(0, len(rates), "s", color=palette.OUTPUT, markersize=size + 3)
-    margin = 0.06 * (last - first + 1) + 0.5
     room = 0.3 * (last - first + 1)  # for the names on the left
-    ax.set(xlim=(first - room, last + margin), ylim=(-0.35, len(rates) + 0.35))
+    ax.set(xlim=(first - room, last + 0.2 * room + 0.5), ylim=(-0.35, len(rates) + 0.35))
     for level, name in enumerate(names or [f"rate {rate}" for rate in rates], start=1):
         write(ax, first - room, level - 0.55, name, va="baseline")
-    frame(ax, title or f"{len(reached)} of {last - first + 1} along one axis")
-    return thin_sides(ax)
+    return thin_sides(frame(ax, title or f"{len(reached)} of {last - first + 1} along one axis"))

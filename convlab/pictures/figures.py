@@ -5,8 +5,10 @@ still picture and, under an :class:`~convlab.explore.explorers.Explorer`, the mo
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
@@ -20,16 +22,6 @@ from convlab.measure.timing import Timing
 from convlab.pictures import charts, draw, page, palette, words
 from convlab.pictures.page import Picture
 
-
-def show_photo(image: Photo, title: str = "") -> Picture:
-    """One photo, as :func:`~convlab.images.as_photo` takes it."""
-    image = as_photo(image)
-    height, width = image.shape[-2:]
-    sheet = page.blank(page.side_by_side({"photo": width / height}, width=5), width=5)
-    draw.photo(sheet["photo"], image, title)
-    return sheet.says(f"A photo of {height}×{width} pixels.")
-
-
 AGREE = 0.01  # difference up to which two pictures are told to be the same
 
 
@@ -42,19 +34,20 @@ def show_maps(maps: Mapping[str, Tensor]) -> Picture:
         For no map, or one of another shape or without finite values.
     """
     planes: dict[str, Tensor | np.ndarray] = {}
-    check_mapping("maps", maps, object)
-    for title, values in maps.items():
+    for title, values in check_mapping("maps", maps).items():
         in_colour = tuple(getattr(values, "shape", ()))[-3:-2] == (3,)
         planes[title] = as_photo(values) if in_colour else draw.as_plane(f"maps[{title!r}]", values)
-    sheet = page.blank(page.side_by_side({t: p.shape[-1] / p.shape[-2] for t, p in planes.items()}))
+    sheet = _row(planes)
     sizes = {title: words.size(plane.shape[-2:]) for title, plane in planes.items()}
     for title, plane in planes.items():
-        heading = f"{title}: {sizes[title]}"
-        if isinstance(plane, Tensor):
-            draw.photo(sheet[title], plane, heading, colour=palette.OUTPUT)
-        else:
-            draw.feature_map(sheet[title], plane, heading)
+        paint: Any = draw.photo if isinstance(plane, Tensor) else draw.feature_map
+        paint(sheet[title], plane, f"{title}: {sizes[title]}", colour=palette.OUTPUT)
     return sheet.says(f"Feature maps: {'; '.join(map(', '.join, sizes.items()))}.")
+
+
+def _row(maps: Mapping[str, Tensor | np.ndarray]) -> page.Sheet:
+    """A page with a panel for each map, all of one height."""
+    return page.blank(page.side_by_side({title: m.shape[-1] / m.shape[-2] for title, m in maps.items()}))
 
 
 def show_beside(target: Tensor, yours: Tensor, limits: draw.Limits | None = None) -> Picture:
@@ -66,38 +59,32 @@ def show_beside(target: Tensor, yours: Tensor, limits: draw.Limits | None = None
     Raises
     ------
     ValueError
-        For what is no tensor of maps (…, H, W), or without finite values.
+        For what is no tensor or array of maps (…, H, W), or without finite values.
     """
-    wanted, came = _all_maps("target", target), _all_maps("yours", yours)
+    wanted, came = draw.as_maps("target", target), draw.as_maps("yours", yours)
     maps = {"target": wanted, "yours": came}
     in_colour = all(len(m) == 3 and m.min() >= 0 and m.max() <= 1 for m in maps.values())
+    worst, limits = 0, limits or draw.grey_limits(wanted)
     if alike := wanted.shape == came.shape:
-        apart = (came - wanted).abs()
-        worst = int(apart.amax((1, 2)).argmax())
-        maps["how far apart"] = apart.amax(0, keepdim=True) if in_colour else apart[worst : worst + 1]
-    sheet = page.blank(page.side_by_side({title: m.shape[-1] / m.shape[-2] for title, m in maps.items()}))
-    limits = limits or draw.grey_limits(wanted.numpy())
+        apart = abs(came - wanted)
+        worst = int(apart.max(axis=(1, 2)).argmax())
+        maps["how far apart"] = apart.max(axis=0) if in_colour else apart[worst]
+    sheet = _row(maps)
     for title, planes in maps.items():
         heading = f"{title}: {words.size(planes.shape[-2:])}"
         if title == "how far apart":
             most = 0.5 if in_colour else (limits[1] - limits[0]) / 2  # the same, whatever came out
             draw.feature_map(sheet[title], planes, title, limits=(0, most), colour=palette.MUTED)
         elif in_colour:
-            draw.photo(sheet[title], planes, heading, colour=palette.OUTPUT)
+            draw.photo(sheet[title], torch.from_numpy(planes), heading, colour=palette.OUTPUT)
         else:
-            draw.feature_map(sheet[title], planes[worst if alike else 0], heading, limits=limits)
+            draw.feature_map(sheet[title], planes[worst], heading, limits=limits)
     if not alike:
-        return sheet.says(f"The target is {words.size(target.shape)}, yours {words.size(yours.shape)}.")
+        sizes = words.size(np.shape(target)), words.size(np.shape(yours))
+        return sheet.says(f"The target is {sizes[0]}, yours {sizes[1]}.")
     if (most := float(apart.max())) <= AGREE:
         return sheet.says(f"Solved: target and yours agree, to {AGREE:g}.")
-    return sheet.says(f"Target and yours are {float(apart.mean()):.2g} apart on average, {most:.2g} at most.")
-
-
-def _all_maps(name: str, values: Tensor) -> Tensor:
-    """All maps of a tensor (…, H, W), one behind the other."""
-    if check_type(name, values, Tensor).dim() < 2 or not values.numel() or not values.isfinite().all():
-        raise ValueError(f"{name} of shape {tuple(values.shape)} must be maps (…, H, W) of finite numbers")
-    return values.detach().float().reshape(-1, *values.shape[-2:])
+    return sheet.says(f"Target and yours are {apart.mean():.2g} apart on average, {most:.2g} at most.")
 
 
 def show_kernels(kernel: Tensor, dilations: Sequence[int] = (1,)) -> Picture:
@@ -109,8 +96,8 @@ def show_kernels(kernel: Tensor, dilations: Sequence[int] = (1,)) -> Picture:
         For a tensor of another shape, a layer's whole weight say, or for no dilation.
     """
     plane = draw.as_plane("kernel", kernel)
-    pairs = [check_pair("dilations", d, 1) for d in check_sequence("dilations", dilations)]
-    names = [f"dilation {d[0] if d[0] == d[1] else d}" for d in pairs]
+    pairs = [check_pair("dilations", pair, 1) for pair in check_sequence("dilations", dilations)]
+    names = [f"dilation {high if high == wide else (high, wide)}" for high, wide in pairs]
     specs = {n: ConvSpec(1, 1, plane.shape, dilation=d) for n, d in zip(names, pairs, strict=True)}
     sheet = page.blank(page.side_by_side(dict.fromkeys(specs, 1)))
     spans = {name: words.size(spec.effective_kernel_size) for name, spec in specs.items()}
@@ -176,14 +163,9 @@ def show_cost(cost: Cost, *, layer: int | None = None) -> Picture:
     sheet = page.blank(page.across(left, page.panel("shares", 3.6, 3.75, left=1.35)))
     charts.layers(sheet["layers"], cost, chosen)
     sheet.touch("layers", x="layer")
-    kinds = cost.kinds
-    rest = cost.bytes - sum(part.bytes for part in kinds.values())
-    rows = {
-        "multiply-adds": {kind: part.macs for kind, part in kinds.items()},
-        "weights": {kind: part.weights for kind, part in kinds.items() if cost.weights},
-        "bytes moved": {kind: part.bytes for kind, part in kinds.items()}
-        | ({"others": rest} if rest else {}),
-    }
+    kinds, counts = cost.kinds, {"multiply-adds": "macs", "weights": "weights", "bytes moved": "bytes"}
+    rows = {row: {kind: getattr(part, n) for kind, part in kinds.items()} for row, n in counts.items()}
+    rows["bytes moved"]["others"] = cost.bytes - sum(rows["bytes moved"].values())
     charts.shares(sheet["shares"], rows, "shares by kind")
     shares = ", ".join(f"{kind} {part.macs / cost.macs:.1%}" for kind, part in kinds.items())
     whole = f"{cost.macs:,} multiply-adds ({shares}), {cost.weights:,} weights, {cost.bytes:,} bytes moved."
@@ -213,21 +195,18 @@ def show_times(timings: Mapping[str, Timing], *, roofline: bool = True) -> Pictu
     timings = check_mapping("timings", timings, Timing, least=2)
     for name, timing in timings.items():
         if not timing.cost.macs:
-            raise ValueError(
-                f"timings[{name!r}] has no multiply-adds: a logarithmic axis has no place for it"
-            )
+            raise ValueError(f"timings[{name!r}] has no multiply-adds, so no place on a logarithmic axis")
     panels = ("shares", "roofline") if roofline else ("shares",)
     sheet = page.blank(page.panels(panels, 9 / len(panels), 3.75, left=0.75, below=0.65))
     first = next(iter(timings.values()))
-    kinds = [name if name in KINDS else _leading(timing.cost) for name, timing in timings.items()]
-    colours = [palette.of_kind(kind) for kind in kinds]
+    colours = [palette.of_kind(n if n in KINDS else _leading(t.cost)) for n, t in timings.items()]
     shares, each = {}, []
     for name, timing in timings.items():
         label, share = f"{name}  {1000 * timing.median:.3g} ms", 100 * timing.cost.macs / first.cost.macs
         shares[label] = (share, 100 * timing.median / first.median)
         each.append(f"{name} {share:.3g} %" + roofline * f" and {timing.cost.intensity:.2g}")
-    time = f"% of the time, {words.count(first.threads, 'thread')}"
-    ax = charts.cloud(sheet["shares"], shares, colours, "% of the multiply-adds", time)
+    labels = "% of the multiply-adds", f"% of the time, {words.count(first.threads, 'thread')}"
+    ax = charts.cloud(sheet["shares"], shares, colours, labels)
     for (x, _), timing, colour in zip(shares.values(), timings.values(), colours, strict=True):
         ax.plot([x, x], [100 * end / first.median for end in timing.spread], color=colour, linewidth=2)
     ends = [min(ax.get_xlim()[0], ax.get_ylim()[0]), max(ax.get_xlim()[1], ax.get_ylim()[1])]
@@ -248,7 +227,7 @@ def _draw_roofline(ax: Axes, timings: Mapping[str, Timing], colours: Sequence[st
     speeds = {n: (t.cost.intensity, t.cost.macs / t.median / 1e9) for n, t in timings.items()}
     ridge = first.peak / first.bandwidth / 2, first.peak / 1e9
     labels = "multiply-adds per byte moved", "billion multiply-adds a second"
-    charts.cloud(ax, speeds, colours, *labels, in_view=[ridge])
+    charts.cloud(ax, speeds, colours, labels, ridge)
     places = np.geomspace(ax.get_xlim()[0], ax.get_xlim()[1], 100)
     roof = np.minimum(first.peak, first.bandwidth * places) / 1e9
     ax.plot(places, roof, color=palette.MUTED, linewidth=1.5)

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.text import Text
@@ -31,6 +31,8 @@ GAP = 0.25  # between panels
 FALLBACKS = (
     "Noto Sans CJK SC,Noto Sans SC,Source Han Sans SC,WenQuanYi Micro Hei,PingFang SC,Microsoft YaHei,SimHei"
 )
+
+At = tuple[float, float]  # a place or a distance: (vertical, horizontal)
 
 
 @dataclass(frozen=True)
@@ -70,18 +72,14 @@ class Picture:
     def encode(self, file_format: str = "png") -> bytes:
         """The drawn figure as a file: "png" (256 colours, small) or "jpeg" (quick to make)."""
         check_one_of("file_format", file_format, ("png", "jpeg"))
-        canvas, stale = self.figure.canvas, self.figure.stale
-        drawn = FigureCanvasAgg(self.figure)  # whatever canvas a figure came with, or none
-        try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message="Glyph .* missing from")
-                _settle_texts(self.figure)
-                drawn.draw()
-            size, pixels = drawn.get_width_height(), drawn.buffer_rgba()
-            image = Image.frombuffer("RGBA", size, pixels, "raw", "RGBA", 0, 1).convert("RGB")
-        finally:
-            self.figure.set_canvas(canvas)
-            self.figure.stale = stale
+        stale = self.figure.stale
+        renderer = RendererAgg(*self.figure.canvas.get_width_height(physical=True), self.figure.dpi)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing from")
+            _settle_texts(self.figure)
+            self.figure.draw(renderer)
+        self.figure.stale = stale
+        image = Image.fromarray(np.asarray(renderer.buffer_rgba())).convert("RGB")
         file = io.BytesIO()
         if file_format == "png":
             _with_few_colours(image).save(file, "png", optimize=True)
@@ -96,18 +94,15 @@ def _with_few_colours(image: Image.Image) -> Image.Image:
     large = [colour for pixels, colour in counted if pixels >= 200]
     own = [colour for colour in large if _is_colour(colour) or min(colour) > 240][:64]
     greys = [(round(step * 255 / 63),) * 3 for step in range(64)]
-    photos = image.quantize(192 - len(own), dither=Image.Dither.NONE).convert("RGB")
-    few: list[Any] = photos.getcolors() or []
+    few: Any = image.quantize(192 - len(own), dither=Image.Dither.NONE).convert("RGB").getcolors()
     shared = [colour if _is_colour(colour) else (colour[1],) * 3 for _, colour in few]
     palette = Image.new("P", (1, 1))
     palette.putpalette([value for colour in [*own, *greys, *shared] for value in colour])
     nearly = image.quantize(palette=palette, dither=Image.Dither.NONE)
-    places, packed = np.array(nearly), np.asarray(image, np.uint32) @ (65_536, 256, 1)
+    packed = np.asarray(image, np.uint32) @ (65_536, 256, 1)
     for place, (red, green, blue) in enumerate(own):
-        places[packed == red * 65_536 + green * 256 + blue] = place
-    exact = Image.fromarray(places)
-    exact.putpalette(nearly.getpalette() or [])
-    return exact
+        nearly.paste(place, mask=Image.fromarray(packed == red * 65_536 + green * 256 + blue))
+    return nearly
 
 
 def _is_colour(colour: tuple[int, int, int]) -> bool:
@@ -186,11 +181,11 @@ def panels(labels: Iterable[str], width: float, height: float, *, gap: float = G
     return across(*(panel(label, width, height, **room) for label in labels), gap=gap)
 
 
-def side_by_side(ratios: Mapping[str, float], *, height: float = 3.5, width: float = WIDTH) -> Block:
+def side_by_side(ratios: Mapping[str, float], *, height: float = 3.5) -> Block:
     """A row of panels as high as they can be; `ratios` gives each its width to height."""
     if not ratios:
         raise ValueError("there is nothing to show side by side")
-    height = min(height, (width - GAP * (len(ratios) + 1)) / sum(ratios.values()))
+    height = min(height, (WIDTH - GAP * (len(ratios) + 1)) / sum(ratios.values()))
     return across(*(panel(label, ratio * height, height) for label, ratio in ratios.items()))
 
 
@@ -210,22 +205,13 @@ class Sheet(dict[str, Axes]):
         self.touches: list[Touch] = []
 
     def touch(
-        self,
-        label: str,
-        *,
-        x: str = "",
-        y: str = "",
-        origin: tuple[float, float] = (0, 0),
-        step: tuple[float, float] = (1, 1),
-        **sets: object,
+        self, label: str, *, x: str = "", y: str = "", origin: At = (0, 0), step: At = (1, 1), **sets: object
     ) -> None:
         """A panel whose axes stand for controls of these names, or which chooses values when pressed.
 
         The value v of a control lies at origin + step·v; `origin` and `step` are (vertical, horizontal).
         """
-        moves = {
-            axis: (name, origin[n], step[n]) for n, (axis, name) in enumerate((("y", y), ("x", x))) if name
-        }
+        moves = {"y": (y, origin[0], step[0]), "x": (x, origin[1], step[1])}
         self.touches.append(Touch(self[label], moves, sets))
 
     def reads(self, label: str, texts: Sequence[Sequence[str]]) -> None:
@@ -238,7 +224,7 @@ class Sheet(dict[str, Axes]):
         return Picture(self.figure, sentence, tuple(self.touches))
 
 
-_block_of: WeakKeyDictionary[Figure, tuple[Block, float, float]] = WeakKeyDictionary()
+_block_of: WeakKeyDictionary[Figure, tuple[Block, float]] = WeakKeyDictionary()
 _used: ContextVar[Figure | None] = ContextVar("used", default=None)
 
 
@@ -255,26 +241,26 @@ def over(figure: Figure | None) -> Iterator[None]:
         _used.reset(token)
 
 
-def blank(block: Block, *, width: float = WIDTH, below: float = 0.1) -> Sheet:
+def blank(block: Block, *, below: float = 0.1) -> Sheet:
     """A page with empty axes where the block has panels, centred, ready to be drawn on.
 
     Parameters
     ----------
     block : Block
-    width, below : float
-        Of the page, and the room at its foot, in inches.
+    below : float
+        Room at the page's foot, in inches.
     """
     figure = _used.get()
     _used.set(None)
-    if figure is None or figure.stale or _block_of.get(figure) != (block, width, below):
+    if figure is None or figure.stale or _block_of.get(figure) != (block, below):
         figure = Figure(dpi=DPI)
         FigureCanvasAgg(figure)
-        height, margin = block.height + below, (width - block.width) / 2
-        figure.set_size_inches(width, height)
+        height, margin = block.height + below, (WIDTH - block.width) / 2
+        figure.set_size_inches(WIDTH, height)
         for label, (left, top, wide, tall) in block.boxes.items():
-            place = (left + margin) / width, 1 - (top + tall) / height, wide / width, tall / height
+            place = (left + margin) / WIDTH, 1 - (top + tall) / height, wide / WIDTH, tall / height
             figure.add_axes(place, label=label)
-        _block_of[figure] = block, width, below
+        _block_of[figure] = block, below
     for axes in figure.axes:
         _wipe(axes)
     return Sheet(figure)

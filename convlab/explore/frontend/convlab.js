@@ -3,6 +3,11 @@
 
 const LIMIT = 64 * 2 ** 20; // bytes of pictures and numbers that are kept
 const PATIENCE = 4000; // milliseconds without an answer until the reader is told
+const REMEMBERED = "convlab: "; // begins what a page keeps in the browser
+const AHEAD = 8; // pictures that a page decodes before they are asked for
+const KEPT = ["chosen", "predicted"]; // what of a reader it keeps
+const REST = 100; // times as long as the kernel waited for a processor, nothing is asked ahead
+const CROWDED = 0.02; // seconds that it waits at least: some clocks tick no finer
 const PACE = 700; // milliseconds that a step takes when a slider plays
 
 // ---- what was seen, and what is asked for ---------------------------------------------------------------
@@ -50,12 +55,14 @@ export class Turn {
     this.all = new Set();
     this.asking = null;
     this.moves = 0;
+    this.rests = 0;
   }
 
   next() {
     if (this.asking) return;
     const ready = [...this.all].filter((frames) => !frames.lost).sort((a, b) => b.moved - a.moved);
-    const asker = ready.find((frames) => frames.isMissing()) ?? ready.find((frames) => frames.ahead());
+    const asker = ready.find((frames) => frames.isMissing())
+      ?? ready.find((frames) => !this.rests && frames.ahead());
     if (!asker) return;
     this.asking = asker;
     this.timer = setTimeout(() => this.lose(asker), this.patience);
@@ -66,6 +73,15 @@ export class Turn {
     } catch { // there is no kernel
       this.lose(asker);
     }
+  }
+
+  /** The kernel waited so many seconds for a processor, which others need: for a while nothing is asked ahead. */
+  rest(waited) {
+    this.rests += 1;
+    setTimeout(() => {
+      this.rests -= 1;
+      this.next();
+    }, 1000 * REST * waited);
   }
 
   lose(asker) {
@@ -137,6 +153,7 @@ export class Frames {
     const key = this.key(at ?? this.asked);
     if (frame.error) this.failed.add(key);
     else this.store.put(key, frame);
+    if (frame.waited > CROWDED) this.turn.rest(frame.waited);
     // In a drag the hand is further on already, and would otherwise see nothing until it rests.
     if (key === this.key(this.at) || (this.isBehind && this.isMissing() && !frame.error)) this.show(frame);
     this.turn.done(this);
@@ -244,6 +261,7 @@ export function cellText(spot, [row, column], blocks) {
   const { shape, low, step, block } = spot.grid;
   const channels = shape[2];
   const bytes = blocks[block];
+  if (!bytes) return ""; // a page has not fetched it yet
   const isByte = bytes.byteLength === shape[0] * shape[1] * channels;
   const values = [];
   for (let channel = 0; channel < channels; channel += 1) {
@@ -299,6 +317,23 @@ export function judge({ choices, replies, otherwise }, chosen) {
   return { right: reply.right, said };
 }
 
+/** What an answer makes of a drill: the first to each question counts, what is no number does not. */
+export function answered({ tried, streak }, question, chosen) {
+  const counts = !tried && !(question.otherwise?.values && Number.isNaN(toNumber(chosen)));
+  if (!counts) return { chosen };
+  return { chosen, tried: true, streak: judge(question, chosen).right ? streak + 1 : 0 };
+}
+
+/** What going on makes of it: a question that was not answered ends the streak. */
+export const passed = ({ tried, streak, place }) =>
+  ({ chosen: "", streak: tried ? streak : 0, tried: false, place: place + 1 });
+
+/** The question that a drill asks; where no more come, those that are there begin again. */
+export function askedBy({ banks, level, first, place }) {
+  const bank = banks[level - 1];
+  return bank[(place - first) % bank.length];
+}
+
 /** What is said of a prediction, once the controls stand where it can be seen, and before. */
 export function compare({ answer, values }, predicted, at) {
   if (!predicted) return "";
@@ -313,6 +348,53 @@ export function compare({ answer, values }, predicted, at) {
 export function placeOf(rows, named) {
   const known = named.findIndex((each) => JSON.stringify(each) === JSON.stringify(rows));
   return known >= 0 ? known : rows;
+}
+
+// ---- a page without a kernel -----------------------------------------------------------------------------
+
+/**
+ * The state nearest to `wanted` of those that a page carries: what was moved from `at` decides first, then
+ * the rest. `counts` is as in Frames.
+ */
+export function closest(carried, wanted, at, counts) {
+  const far = (place, n, from) => {
+    if (counts[n] > 0) return Math.abs(place - from[n]) / counts[n];
+    return place === from[n] ? 0 : 1;
+  };
+  const cost = (state) => wanted.reduce((sum, place, n) => {
+    const weight = place === at[n] ? 1 : 1000;
+    return sum + weight * far(state[n], n, wanted);
+  }, 0);
+  const costs = carried.map(cost);
+  return carried[costs.indexOf(Math.min(...costs))];
+}
+
+/** What stands in a page's address for the state of a part: #part?dilation=4&padding=same. */
+export function addressOf(name, controls, at) {
+  const chosen = controls.map((control, n) => [control.name, control.options[at[n]]]);
+  return `#${name}?${new URLSearchParams(chosen)}`;
+}
+
+/** Where an address moves the controls of a part; null if it is about something else. */
+export function stateIn(address, name, controls, at) {
+  if (!address.startsWith(`#${name}?`)) return null;
+  const chosen = new URLSearchParams(address.slice(name.length + 2));
+  return at.map((place, n) => {
+    const said = controls[n].options.indexOf(chosen.get(controls[n].name));
+    return said < 0 ? place : said;
+  });
+}
+
+/** What a page lacks that a notebook has, in a line; empty if it lacks nothing. */
+export function lackOf({ all, controls, frames }) {
+  const count = Object.keys(frames).length;
+  const kinds = controls.map(({ kind }) => kind);
+  const more = [
+    count < all && `all ${all.toLocaleString("en-US")} pictures, of which ${count} are here`,
+    kinds.includes("grid") && "numbers of your own",
+    kinds.includes("photo") && "photos of your own",
+  ].filter(Boolean);
+  return more.length ? `Here no Python runs. The notebook also has ${more.join(", and ")}.` : "";
 }
 
 // ---- what is seen ----------------------------------------------------------------------------------------
@@ -369,6 +451,7 @@ class ExplorerView {
     this.status = make("p", { className: "convlab-status", role: "status", hidden: true });
     const figure = make("figure", {}, this.stage, this.reading, this.caption);
     root.append(...this.prediction(), this.row, figure, this.status);
+    if (model.lacks) make("p", { className: "convlab-without", textContent: model.lacks, parent: root });
     this.root = root;
     this.frames = this.newFrames();
     this.listen();
@@ -397,9 +480,12 @@ class ExplorerView {
     const watch = new IntersectionObserver((entries) => {
       frames.visible = entries.some((entry) => entry.isIntersecting);
       frames.turn.next();
+      this.prepare();
     }, { rootMargin: "200px" });
-    if (!model.store) watch.observe(this.root);
-    this.ends.push(() => watch.disconnect(), () => frames.close());
+    watch.observe(this.root);
+    const size = new ResizeObserver(() => this.shown && this.fit()); // a slide is hidden at first
+    size.observe(this.root);
+    this.ends.push(() => watch.disconnect(), () => size.disconnect(), () => frames.close());
     return frames;
   }
 
@@ -416,6 +502,10 @@ class ExplorerView {
     const hand = { pointerdown: "press", pointermove: "point", pointerup: "release", pointerleave: "rest" };
     for (const [event, method] of Object.entries({ ...hand, pointercancel: "release", keydown: "key" })) {
       this.stage.addEventListener(event, (happened) => this[method](happened));
+    }
+    const readAgain = () => this.pointed && this.read(...this.pointed);
+    for (const event of ["pointerenter", "focus"]) {
+      this.stage.addEventListener(event, () => this.model.fetch?.(readAgain));
     }
   }
 
@@ -450,16 +540,24 @@ class ExplorerView {
     if (!this.isRefused) this.say("");
     this.fit();
     this.place();
+    this.prepare();
     if (this.pointed) this.read(...this.pointed);
     else this.rest();
     this.played?.();
+  }
+
+  /** On a page, pictures that may come next are decoded ahead of the hand. */
+  prepare() {
+    const { visible, counts, last } = this.frames;
+    if (visible) this.model.prepare?.(neighbours(this.at, counts, last));
   }
 
   /** All of it shows at once on a laptop, and what stands below never jumps: captions keep their room. */
   fit() {
     const { caption, image, root } = this;
     caption.style.minHeight = `${Math.max(parseFloat(caption.style.minHeight) || 0, caption.offsetHeight)}px`;
-    const room = (screen.height * 640) / 768 - (root.offsetHeight - image.offsetHeight);
+    const given = root.closest("[data-convlab-room]")?.dataset.convlabRoom; // on a slide
+    const room = (given ?? (screen.height * 640) / 768) - (root.offsetHeight - image.offsetHeight);
     image.style.maxHeight = `${Math.max(240, Math.floor(room))}px`;
   }
 
@@ -522,7 +620,8 @@ class ExplorerView {
     if (event.pointerType !== "mouse") this.pointed = null;
   }
 
-  choose(at) {
+  choose(wanted) {
+    const at = this.model.closest?.(wanted, this.frames.counts) ?? wanted;
     if (JSON.stringify(at) === JSON.stringify(this.at)) return;
     if (this.isRefused) this.say("");
     this.model.set("at", at);
@@ -682,7 +781,7 @@ class ExplorerView {
     const update = this.select(control, n, box, id, move);
     const own = make("option", { value: "own", textContent: "your own", hidden: true });
     box.querySelector("select").append(own);
-    if (this.lacksPython(box, "type numbers")) return update;
+    if (this.model.store) return update; // a page says itself that it takes none
     let rows = control.numbers[0];
     const said = { "aria-label": `${control.label}: its numbers, to be typed or dragged up and down` };
     const table = make("div", { className: "convlab-numbers", role: "group", ...said, parent: box });
@@ -710,7 +809,7 @@ class ExplorerView {
 
   photo(control, n, box, id, move) {
     const update = this.select(control, n, box, id, move);
-    if (this.lacksPython(box, "give a photo")) return update;
+    if (this.model.store) return update;
     const file = make("input", { type: "file", accept: "image/*" });
     make("label", { className: "convlab-file", parent: box }, "your own photo", file);
     file.addEventListener("change", async () => {
@@ -721,13 +820,6 @@ class ExplorerView {
       file.value = "";
     });
     return update;
-  }
-
-  /** A page says what it can't do. */
-  lacksPython(box, what) {
-    const textContent = `To ${what} of your own, open the notebook: here no Python runs.`;
-    if (this.model.store) make("p", { className: "convlab-without", textContent, parent: box });
-    return Boolean(this.model.store);
   }
 
   prediction() {
@@ -812,11 +904,63 @@ function questionView(model, root) {
   return () => model.off("change:chosen", follow);
 }
 
+const DRILL = ["banks", "level", "first", "place", "chosen", "tried", "streak"];
+
+/** Questions one after another, at three levels: a page has them all, beside a kernel more come. */
+function drillView(model, root) {
+  const state = () => Object.fromEntries(DRILL.map((name) => [name, model.get(name)]));
+  const change = (changed) => {
+    for (const [name, value] of Object.entries(changed)) model.set(name, value);
+    model.save_changes();
+  };
+  const row = make("div", { className: "convlab-controls", parent: root });
+  const control = make("div", { className: "convlab-control", parent: row });
+  const levels = make("fieldset", { parent: control }, make("legend", { textContent: "Level" }));
+  const names = model.get("levels").map((name, n) => `${n + 1} ${name}`);
+  const check = radios(levels, names, (n) => change({ ...passed(state()), level: n + 1 }));
+  const place = make("div", { parent: root });
+  const below = make("div", { className: "convlab-controls", parent: root });
+  const solve = make("button", { type: "button", textContent: "Show the steps", parent: below });
+  const next = make("button", { type: "button", textContent: "Next", parent: below });
+  const streak = make("span", { className: "convlab-streak", parent: below });
+  let shown;
+  const build = () => {
+    const question = new PageModel({ ...askedBy(state()), chosen: model.get("chosen") });
+    question.on("change:chosen", () => {
+      const chosen = question.get("chosen");
+      if (chosen !== model.get("chosen")) change(answered(state(), askedBy(state()), chosen));
+    });
+    place.replaceChildren();
+    questionView(question, place);
+    check(model.get("level") - 1);
+    shown = question;
+  };
+  const follow = () => {
+    if (shown.get("chosen") !== model.get("chosen")) shown.set("chosen", model.get("chosen"));
+    streak.textContent = `${model.get("streak")} right in a row`;
+  };
+  solve.addEventListener("click", () => {
+    const { choices, replies } = askedBy(state());
+    const { tried, streak: reached } = state();
+    change({ tried: true, streak: tried ? reached : 0, chosen: choices[replies.findIndex(({ right }) => right)] });
+  });
+  next.addEventListener("click", () => {
+    change(passed(state()));
+    place.querySelector("input").focus();
+  });
+  const listeners = { "change:place": build, "change:level": build, "change:chosen": follow, "change:streak": follow };
+  for (const [event, react] of Object.entries(listeners)) model.on(event, react);
+  build();
+  follow();
+  return () => Object.entries(listeners).forEach(([event, react]) => model.off(event, react));
+}
+
 function render({ model, el }) {
   const root = make("div", { className: "convlab", parent: el });
   // JupyterLab would take the arrow keys from controls in an output.
   root.addEventListener("keydown", (event) => event.stopPropagation());
-  if (model.get("_kind") === "question") return questionView(model, root);
+  const simple = { question: questionView, drill: drillView }[model.get("_kind")];
+  if (simple) return simple(model, root);
   const view = new ExplorerView(model, root);
   return () => {
     view.stop?.();
@@ -824,22 +968,25 @@ function render({ model, el }) {
   };
 }
 
-/** Stands in for the model of a widget where there is no kernel. */
+/** Stands in for the model of a widget where there is no kernel. What was answered stays in the browser. */
 export class PageModel extends EventTarget {
-  constructor({ frames, blocks = [], ...state }) {
+  constructor({ frames, blocks, ...state }, name = "") {
     super();
-    this.state = state;
-    this.on = this.addEventListener;
-    this.off = this.removeEventListener;
-    const views = blocks.map((text) => {
-      const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-      return new DataView(bytes.buffer);
-    });
-    if (frames) this.store = new Store(Infinity);
-    for (const [at, frame] of Object.entries(frames ?? {})) {
-      const numbers = frame.blocks.map((number) => views[number]);
-      this.store.put(`page ${at}`, { ...frame, blocks: numbers, bytes: 0 });
+    Object.assign(this, { state, name, on: this.addEventListener, off: this.removeEventListener });
+    for (const kept of KEPT) {
+      const was = this.memory(kept);
+      const isOffered = !state.choices || state.otherwise.values || state.choices.includes(was);
+      if (was && isOffered) state[kept] = was;
     }
+    if (!frames) return;
+    this.store = new Store(Infinity);
+    this.carried = Object.keys(frames).map((at) => JSON.parse(at));
+    this.lacks = lackOf({ ...state, frames });
+    for (const [at, frame] of Object.entries(frames)) {
+      this.store.put(`page ${at}`, { ...frame, numbers: frame.blocks, blocks: [], bytes: 0 });
+    }
+    if (blocks) this.take(blocks);
+    state.at = this.said(globalThis.location?.hash ?? "") ?? state.at;
   }
 
   get(name) {
@@ -848,17 +995,93 @@ export class PageModel extends EventTarget {
 
   set(name, value) {
     this.state[name] = value;
+    if (KEPT.includes(name)) this.memory(name, value);
+    if (name === "at" && this.name) {
+      clearTimeout(this.timer); // some browsers refuse an address that changes all the time
+      this.timer = setTimeout(() => this.tell(), 300);
+    }
     this.dispatchEvent(new Event(`change:${name}`));
   }
 
   save_changes() {}
+
+  /** What the browser keeps under a name, written first if there is something new. */
+  memory(name, value) {
+    const key = `${REMEMBERED}${this.name} ${name}`;
+    if (!this.name || this.get("_kind") === "drill") return null;
+    try {
+      if (value !== undefined) localStorage.setItem(key, value);
+      return localStorage.getItem(key);
+    } catch { // it keeps nothing here, as in a frame that may only run scripts
+      return null;
+    }
+  }
+
+  closest(wanted, counts) {
+    return closest(this.carried, wanted, this.get("at"), counts);
+  }
+
+  /** Where an address says that the controls stand, as near as the page has it. */
+  said(address) {
+    const { controls, at } = this.state;
+    const said = stateIn(address, this.name, controls, at);
+    return said && closest(this.carried, said, at, controls.map(({ options }) => options.length));
+  }
+
+  tell() {
+    history.replaceState(history.state, "", addressOf(this.name, this.get("controls"), this.get("at")));
+  }
+
+  prepare(states) {
+    for (const at of states.slice(0, AHEAD)) {
+      const frame = this.store.kept.get(`page ${JSON.stringify(at)}`);
+      if (frame && !frame.image) {
+        frame.image = make("img", { src: frame.src });
+        frame.image.decode().catch(() => {});
+      }
+    }
+  }
+
+  /** The numbers in the pictures, from a file beside the page, once they are asked for. */
+  fetch(react) {
+    const src = this.get("numbers");
+    if (!src || this.fetched) return;
+    this.fetched = make("script", { src, parent: document.head });
+    this.fetched.addEventListener("load", () => {
+      this.take(globalThis.convlabNumbers[src]);
+      react();
+    });
+  }
+
+  take(texts) {
+    const views = texts.map((text) => {
+      const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+      return new DataView(bytes.buffer);
+    });
+    for (const frame of this.store.kept.values()) frame.blocks = frame.numbers.map((number) => views[number]);
+  }
 }
 
-for (const place of globalThis.document?.querySelectorAll("[data-convlab]:not([data-convlab=there])") ?? []) {
-  const model = new PageModel(JSON.parse(place.querySelector("script").textContent));
+const parts = () => document.querySelectorAll("[data-convlab]:not([data-convlab=there])");
+for (const place of globalThis.document ? parts() : []) {
+  const model = new PageModel(JSON.parse(place.querySelector("script").textContent), place.id);
   place.dataset.convlab = "there";
   place.replaceChildren();
   render({ model, el: place });
+  globalThis.addEventListener("hashchange", ({ newURL }) => {
+    const at = model.store && model.said(new URL(newURL).hash);
+    if (at) model.set("at", at);
+  });
+  if (location.hash.startsWith(`#${place.id}?`)) place.scrollIntoView({ block: "center" });
+}
+
+/** Forgets all answers of these pages. */
+for (const button of globalThis.document?.querySelectorAll("button[data-convlab-reset]") ?? []) {
+  button.addEventListener("click", () => {
+    const kept = Object.keys(localStorage).filter((key) => key.startsWith(REMEMBERED));
+    kept.forEach((key) => localStorage.removeItem(key));
+    location.reload();
+  });
 }
 
 export default { render };
