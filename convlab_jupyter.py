@@ -1,11 +1,13 @@
-"""What Jupyter keeps on disk of a widget that has a picture or words beside it: these alone.
+"""What JupyterLab needs to know of the course: how it keeps a lesson on disk, and how it opens one.
 
-A widget lives as long as its kernel. Opened tomorrow, JupyterLab says "Error displaying widget: model not
-found" where it stood and doesn't show the picture that is stored beside it; a page exported with its state is
-blank without network. So the widget is left out of what is written, while the open notebook keeps it.
+Of a widget that has a picture or words beside it, only these are kept. A widget lives as long as its kernel.
+Opened tomorrow, JupyterLab says "Error displaying widget: model not found" where it stood and doesn't show
+the picture that is stored beside it; a page exported with its state is blank without network. So the widget
+is left out of what is written, while the open notebook keeps it.
 
 It is an extension of the server and no configuration file: once ``python -m convlab_jupyter`` has enabled it,
-it is there however a server of this environment is started, and a reader's own configuration still counts.
+it is there however a server of this environment is started, and a reader's own configuration still counts. So
+do a reader's own settings: the command writes defaults of JupyterLab, beside whatever else gives some.
 No kernel runs it, so it imports nothing of the course.
 """
 
@@ -19,6 +21,11 @@ from typing import Any
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
+# Pages open to be read, and no question about news covers a corner of the first lesson.
+SETTINGS = {
+    "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Markdown Preview"}},
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+}
 LASTING = {"text/html", "image/jpeg", "image/png", "image/svg+xml"}
 
 
@@ -81,15 +88,22 @@ def _load_jupyter_server_extension(server: Any) -> None:
 
 
 def enable(prefix: str | Path = sys.prefix) -> Path:
-    """Have every Jupyter server of the environment load the extension; gives the file that says so.
+    """Have every Jupyter server of the environment load the extension and the settings; gives their folder.
 
-    An editable install would not bring the file, and ``jupyter server extension enable`` refuses what no file
-    names yet.
+    An editable install would not bring the files, and ``jupyter server extension enable`` refuses what no
+    file names yet.
     """
-    file = Path(prefix, "etc", "jupyter", "jupyter_server_config.d", "convlab_jupyter.json")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"ServerApp": {"jpserver_extensions": {"convlab_jupyter": True}}}) + "\n")
-    return file
+    folder = Path(prefix, "etc", "jupyter")
+    for name, content in {
+        "jupyter_server_config.d/convlab_jupyter.json": {
+            "ServerApp": {"jpserver_extensions": {"convlab_jupyter": True}}
+        },
+        "labconfig/default_setting_overrides.d/convlab_jupyter.json": SETTINGS,
+    }.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    return folder
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html import escape
@@ -154,7 +155,11 @@ def test_the_extension_is_enabled_in_the_environment_that_asks_for_it(tmp_path):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--symlinks", tmp_path], check=True)
     command = [tmp_path / "bin" / "python", *ENABLE.split()[1:]]
     subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-    assert list(tmp_path.glob("etc/jupyter/jupyter_server_config.d/*")) == [enable(tmp_path)]
+    written = {file: file.read_bytes() for file in tmp_path.glob("etc/jupyter/**/*.json")}
+    assert len(written) == 2
+    shutil.rmtree(enable(tmp_path))
+    enable(tmp_path)
+    assert {file: file.read_bytes() for file in tmp_path.glob("etc/jupyter/**/*.json")} == written
 
 
 @pytest.mark.parametrize("name", ["Makefile", "README.md", "environment.yml", ".binder/postBuild"])
@@ -179,7 +184,7 @@ def lab(tmp_path_factory):
     write_notebook(folder / "lesson.ipynb", SOURCE, "explorer", ASK, SLIDER)
     kept = notebook(output("one", html=PICTURE), one={"model_name": "AnyModel", "state": {}})
     (folder / "kept.ipynb").write_text(json.dumps(kept), encoding="utf-8")
-    env = os.environ | {"JUPYTER_CONFIG_PATH": str(enable(scratch).parents[1])}
+    env = os.environ | {"JUPYTER_CONFIG_PATH": str(enable(scratch))}
     return folder / "lesson.ipynb", lambda: jupyter_lab(folder, scratch, env=env)
 
 

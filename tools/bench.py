@@ -25,6 +25,7 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from bench_class import bench_class  # noqa: E402
 from bench_peers import bench_cost, bench_reach  # noqa: E402
 from browser import CHROMIUM, chromium, jupyter_lab, opened, run_all, write_notebook  # noqa: E402
 
@@ -278,6 +279,7 @@ PARTS = {
     "import": bench_import,
     "reach": bench_reach,
     "cost": bench_cost,
+    "class": bench_class,
 }
 
 

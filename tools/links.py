@@ -37,6 +37,13 @@ class Address(NamedTuple):
     def page(self) -> str:
         return f"https://github.com/{self.slug}"
 
+    @property
+    def site(self) -> str:
+        """Where GitHub Pages shows the course, once a repository's settings say so."""
+        owner, name = self.slug.split("/")
+        host = f"{owner.lower()}.github.io"
+        return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
+
     def file(self, name: str) -> str:
         return f"{self.page}/blob/{self.branch}/notebooks/{name}"
 
@@ -57,14 +64,15 @@ NO_LINKS = (
 )
 
 README_LINKS = """\
-Nothing to install:
+Nothing to install: [the course as pages]({site}), on a phone too and with slides, or as notebooks in
 [![Binder](https://mybinder.org/badge_logo.svg)]({binder})
 [![Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})
 
 To have it on your own machine:
 
 ```
-git clone {page} && cd {name}
+git clone {page}
+cd {name}
 ```"""
 
 INSTALL_CELL = """\
@@ -94,7 +102,11 @@ def readme_links(address: Address, lessons: list[str]) -> str:
     name = address.slug.split("/")[1]
     first = lessons[0]
     return README_LINKS.format(
-        page=address.page, name=name, binder=address.binder(first), colab=address.colab(first)
+        page=address.page,
+        name=name,
+        site=address.site,
+        binder=address.binder(first),
+        colab=address.colab(first),
     )
 
 
