@@ -12,6 +12,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import cycle
 from math import ceil
@@ -175,7 +176,11 @@ def drag(
 
 def child(parent: psutil.Process, called: str) -> psutil.Process:
     """The one that was started with this in its command."""
-    return next(one for one in parent.children() if called in " ".join(one.cmdline()))
+    for one in parent.children():
+        with suppress(psutil.NoSuchProcess):  # another, which is gone by now
+            if called in " ".join(one.cmdline()):
+                return one
+    raise RuntimeError(f"{parent.pid} has started nothing with {called!r} in its command")
 
 
 class Learner:
@@ -185,6 +190,7 @@ class Learner:
         self.lesson, self.chance = lesson, random.Random(seed)
         scratch.mkdir()
         self._lab = jupyter_lab(scratch, scratch, env=os.environ | THREADS)
+        self._starting: asyncio.Future | None = None
         self._session = uuid4().hex
         self.explorers: dict[str, dict[str, Any]] = {}
         self._frames: dict[str, dict[str, Any]] = {}  # the last of each explorer
@@ -193,7 +199,8 @@ class Learner:
 
     async def arrive(self) -> None:
         """Start the server and, on it, the kernel; run the lesson."""
-        address = await asyncio.to_thread(self._lab.__enter__)
+        self._starting = asyncio.ensure_future(asyncio.to_thread(self._lab.__enter__))
+        address = await asyncio.shield(self._starting)  # a thread goes on though its learner gives up
         port = urlsplit(address).port
         self.server = child(psutil.Process(), f"--ServerApp.port={port}")
         for path in ("lab", "lab/api/settings"):  # of which a browser's first view makes the server read much
@@ -215,9 +222,9 @@ class Learner:
                 await self._run(cell.source)
 
     async def leave(self) -> None:
-        if hasattr(self, "_socket"):
-            self._socket.close()
-        await asyncio.to_thread(self._lab.__exit__, None, None, None)
+        if self._starting:
+            await asyncio.wait([self._starting])
+            await asyncio.to_thread(self._lab.__exit__, None, None, None)
 
     async def play(self, seconds: float) -> list[float]:
         """Read and drag for so long; gives the seconds from each change to its picture."""
@@ -381,11 +388,14 @@ async def measure(learners: Sequence[Learner], seconds: float) -> Measured:
         return own, busy_seconds()
 
     before, start = busy(), time.perf_counter()
-    taken = await asyncio.gather(*(learner.play(seconds) for learner in learners))
+    async with asyncio.TaskGroup() as group:
+        played = [group.create_task(learner.play(seconds)) for learner in learners]
     passed = time.perf_counter() - start
     own, every = [(now - then) / passed for now, then in zip(busy(), before, strict=True)]
     sizes = [one.memory_full_info().pss for one in processes]
-    return Measured([each for one in taken for each in one], sizes[::2], sizes[1::2], own, every - own)
+    return Measured(
+        [taken for one in played for taken in one.result()], sizes[::2], sizes[1::2], own, every - own
+    )
 
 
 async def grow(
@@ -407,7 +417,9 @@ async def grow(
                     for n in range(len(learners), size)
                 ]
                 learners += new
-                await asyncio.gather(*map(come, new))
+                async with asyncio.TaskGroup() as group:
+                    for learner in new:
+                        group.create_task(come(learner))
                 told(await measure(learners, seconds))
         finally:
             await asyncio.gather(*(learner.leave() for learner in learners))
