@@ -18,13 +18,17 @@ help: ## list these targets
 lab: .venv/.installed ## open JupyterLab at your own copies of the lessons, with LAB="--no-browser --port=8890" or other options of its own
 	$(BIN)/python tools/lab.py $(LAB)
 
+# Files of tests side by side, in the order of their names: what takes longest does not come last. Each worker may
+# have a browser, a server and kernels.
+SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 # Types are checked with the versions that were tested: others declare others.
 test: .venv/.installed .venv/.site .venv/axe/.installed ## every check: style, types, unit and browser tests, the notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(if $(filter constraints.txt,$(CONSTRAINTS)),$(BIN)/mypy)
-	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/sanitize.cfg notebooks
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --nbval --nbval-sanitize-with tests/sanitize.cfg notebooks
 
 notebooks: .venv/.installed ## run all notebooks, or NOTEBOOKS="…", in fresh kernels and store their outputs
 	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)
@@ -43,7 +47,7 @@ worksheets: .venv/.installed ## a sheet and its key for each lesson, to be print
 # drawing takes longer than all the rest.
 colab: .venv/colab/.installed ## run all lessons, or NOTEBOOKS="…", from their own first cell, and the unit tests, with what Colab has
 	.venv/colab/bin/python tools/colab.py $(NOTEBOOKS)
-	.venv/colab/bin/python -m pytest $$(grep -L 'from browser import' tests/test_*.py | grep -v test_states)
+	.venv/colab/bin/python -m pytest $(SIDE_BY_SIDE) $$(grep -L 'from browser import' tests/test_*.py | grep -v test_states)
 
 # The peers are installed only for a part that asks them.
 ASK_PEERS := $(if $(PARTS),$(filter reach cost,$(PARTS)),all)

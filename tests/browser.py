@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import urljoin, urlsplit
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import ProxyHandler, build_opener, url2pathname
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 AXE = ROOT / ".venv" / "axe" / "axe_playwright_python" / "axe.min.js"  # the Makefile installs it
@@ -166,6 +166,19 @@ def opened(browser: Browser, address: str, notebook: str) -> Iterator[Page]:
         yield page
     finally:
         page.close()
+
+
+def read_by(page: Page) -> dict[str, int]:
+    """The bytes of each file that a page opened from a disk has asked for, noted as it asks."""
+    sizes: dict[str, int] = {}
+
+    def note(request: Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme == "file":
+            sizes[request.url] = Path(url2pathname(address.path)).stat().st_size
+
+    page.on("request", note)
+    return sizes
 
 
 def run_all(page: Page) -> None:

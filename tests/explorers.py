@@ -7,47 +7,48 @@ from itertools import product
 from math import prod
 from pathlib import Path
 
-import nbformat
-from IPython.core.interactiveshell import InteractiveShell
-
 from convlab import Explorer
+from tools.drawn import views_of
 
 LESSONS = {
     path.name[:2]: path for path in sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9]*.ipynb"))
 }
 ALL = 100  # states up to which each is drawn
+SOME = 8  # of the values of each control, ends included, that meet where there are more states
 
 
 @cache
 def explorers_of(lesson: str) -> dict[str, Explorer]:
     """Every explorer of a lesson, by its name there: the lesson is run once."""
-    shell = InteractiveShell()
-    for cell in nbformat.read(LESSONS[lesson], as_version=4).cells:
-        if cell.cell_type == "code" and "install" not in cell.metadata.get("tags", []):
-            shell.run_cell(cell.source, silent=True).raise_error()
-    return {
-        name: value for name, value in shell.user_ns.items() if isinstance(value, Explorer) and name[0] != "_"
-    }
+    *_, (_, _, names) = views_of(LESSONS[lesson])
+    return {name: value for name, value in names.items() if isinstance(value, Explorer) and name[0] != "_"}
 
 
 def states(counts: dict[str, int]) -> list[dict[str, int]]:
-    """Places of all controls: all combinations if these are few, else corners and every pair of values."""
+    """Places of all controls: all combinations if these are few, else the corners and every pair of some."""
     if prod(counts.values()) <= ALL:
         return [dict(zip(counts, places, strict=True)) for places in product(*map(range, counts.values()))]
-    corners = product(*({0, count - 1} for count in counts.values()))
-    rows = {tuple(places) for places in corners} if 2 ** len(counts) <= ALL else set()
-    names = list(counts)
+    some = [some_of(count) for count in counts.values()]
+    corners = product(*({places[0], places[-1]} for places in some))
+    rows = set(corners) if 2 ** len(counts) <= ALL else set()
+    ranges = list(enumerate(map(len, some)))
     missing = {
         (a, i, b, j)
-        for a, first in enumerate(names)
-        for b, second in enumerate(names[a + 1 :], a + 1)
-        for i in range(counts[first])
-        for j in range(counts[second])
+        for a, first in ranges
+        for b, second in ranges[a + 1 :]
+        for i in range(first)
+        for j in range(second)
     }
-    return [
-        dict(zip(counts, places, strict=True))
-        for places in [*rows, *pairwise(list(counts.values()), missing)]
-    ]
+    rows |= {
+        tuple(places[n] for places, n in zip(some, row, strict=True))
+        for row in pairwise([count for _, count in ranges], missing)
+    }
+    return [dict(zip(counts, places, strict=True)) for places in sorted(rows)]
+
+
+def some_of(count: int) -> list[int]:
+    """Places of a control, first and last among them, as far apart as can be."""
+    return sorted({round(n * (count - 1) / (SOME - 1)) for n in range(SOME)})
 
 
 def pairwise(counts: list[int], missing: set[tuple[int, int, int, int]]) -> list[tuple[int, ...]]:

@@ -89,7 +89,6 @@ LAYER = {
     "rounded_up": lambda g: ceil((g.size + 2 * g.padding - span(g)) / g.stride) + 1,
     "one_gap": lambda g: g.kernel_size + g.dilation - 1,
     "long_gaps": lambda g: g.kernel_size + (g.kernel_size - 1) * g.dilation,
-    "way": lambda g: (g.kernel_size - 1) * g.dilation,
     "unsquared": lambda g: weights(g) / g.kernel_size,
     "filled": lambda g: weights(g, kernel_size=span(g)),
     "one_bias": lambda g: weights(g) + 1,

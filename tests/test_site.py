@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from browser import CHROMIUM, axe_violations, chromium
+from browser import CHROMIUM, axe_violations, chromium, read_by
 from playwright.sync_api import Browser, Page, expect
 
 from tools import drawn, links, pages, slides
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LESSONS = links.lessons(ROOT)
 LAPTOP = {"width": 1366, "height": 768}
 SCREENS = [{"width": 1920, "height": 1080}, {"width": 1280, "height": 720}]
-SITE_LIMIT = 80e6  # bytes
+SITE_LIMIT, VIEW_LIMIT = 80e6, 2e6  # bytes
 
 
 def make(target: str, builder: Callable[[], None]) -> None:
@@ -65,7 +65,7 @@ def visit(browser) -> Iterator[Callable[..., Page]]:
         page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("requestfailed", lambda request: complaints.append(f"{request.url}: {request.failure}"))
-        page.on("request", lambda request: complaints.extend(_beyond(request.url, file.parent)))
+        page.on("request", lambda request: complaints.extend(_beyond(request.url)))
         page.goto(file.as_uri() + address)
         return page
 
@@ -75,10 +75,9 @@ def visit(browser) -> Iterator[Callable[..., Page]]:
     assert complaints == []
 
 
-def _beyond(url: str, folder: Path) -> list[str]:
-    if url.startswith(("data:", "blob:", folder.as_uri())) or folder.parent.as_uri() in url:
-        return []
-    return [f"asks for {url}"]
+def _beyond(url: str) -> list[str]:
+    """A complaint about what is asked for beyond the folder of the pages."""
+    return [] if url.startswith(("data:", "blob:", f"{drawn.SITE.as_uri()}/")) else [f"asks for {url}"]
 
 
 class Links(HTMLParser):
@@ -216,6 +215,16 @@ def test_each_page_fits_a_phone_and_keeps_nobody_out_light_and_dark(site, visit)
             if turn in (None, number):
                 assert axe_violations(page) == [], (file.name, scheme)
             page.context.close()
+
+
+def test_what_a_first_view_reads_is_small(site, browser):
+    for screen in (LAPTOP, PHONE["viewport"]):
+        for file in pages_in(site):
+            page = browser.new_page(viewport=screen)
+            read = read_by(page)
+            page.goto(file.as_uri(), wait_until="networkidle")
+            assert sum(read.values()) < VIEW_LIMIT, (file.name, screen)
+            page.close()
 
 
 def go_to(page: Page, part: dict[str, Any], at: list[int]) -> None:

@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from bench_class import bench_class  # noqa: E402
 from bench_peers import bench_cost, bench_reach  # noqa: E402
-from browser import CHROMIUM, chromium, jupyter_lab, opened, run_all, write_notebook  # noqa: E402
+from browser import CHROMIUM, chromium, jupyter_lab, opened, read_by, run_all, write_notebook  # noqa: E402
 
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 WARM_UP, ROUNDS, LAST = 4, 42, 8  # steps of each kind, and how many dilations a slider has
@@ -256,6 +256,42 @@ def bench_steps() -> list[tuple[str, float | None, float, str]]:
     ]
 
 
+FIRST_VIEW = """async () => {
+    await Promise.all([...document.images].slice(0, 3).map((image) => image.decode()));
+    const {startTime, loadEventEnd} = performance.getEntriesByType('navigation')[0];
+    const [painted] = performance.getEntriesByName('first-contentful-paint');
+    return Math.max(loadEventEnd - startTime, painted.startTime);
+}"""
+
+
+def bench_pages() -> list[tuple[str, float | None, float, str]]:
+    """Pages that `make site` has made: how long until a lesson is there, what it reads, steps in it."""
+    pages = [page for lesson in LESSONS if (page := ROOT / "build" / "site" / f"{lesson.stem}.html").exists()]
+    if CHROMIUM is None or not pages:
+        print("no Chromium here, or no pages (`make site` makes them): not measured")
+        return []
+    rows = []
+    step = STEP.replace(".jp-Notebook .jp-CodeCell", ".convlab:has(input[type=range])")
+    for file in pages:
+        times, steps = [], []
+        for _ in range(5):
+            with chromium() as browser:  # a new one has nothing in its cache
+                page = browser.new_page(viewport={"width": 1366, "height": 768})
+                read = read_by(page)
+                page.goto(file.as_uri())
+                times.append(page.evaluate(FIRST_VIEW))
+                page.wait_for_timeout(500)
+                size = sum(read.values()) / 1e6
+                for turn in range(1, 8):
+                    page.wait_for_timeout(250)
+                    steps.append(page.evaluate(step, [0, "ArrowRight" if turn % 2 else "ArrowLeft", None])[1])
+        name = file.stem[:24]
+        rows.append((f"{name}, first view", median(times), 1000, " ms"))
+        rows.append((f"{name}, read for it", size, 2, " MB"))
+        rows.append((f"{name}, step", median(steps), 20, " ms"))
+    return rows
+
+
 def bench_notebooks() -> list[tuple[str, float | None, float, str]]:
     rows = []
     for lesson in LESSONS:
@@ -275,6 +311,7 @@ def bench_import() -> list[tuple[str, float | None, float, str]]:
 
 PARTS = {
     "steps": bench_steps,
+    "pages": bench_pages,
     "notebooks": bench_notebooks,
     "import": bench_import,
     "reach": bench_reach,

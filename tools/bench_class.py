@@ -30,7 +30,7 @@ from jupyter_server.services.kernels.connection.base import (
     serialize_msg_to_ws_v1,
 )
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
-from tornado.websocket import websocket_connect
+from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 LESSONS = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9]*.ipynb"))
 SIZES, SECONDS, CORES, MOST = (1, 5, 10, 20), 60, 2, 500  # milliseconds at most, for 95 % of changes
@@ -196,6 +196,7 @@ class Learner:
         self._frames: dict[str, dict[str, Any]] = {}  # the last of each explorer
         self._replies: dict[str, asyncio.Future] = {}
         self._saving, self._unsaved = "", None
+        self._socket: WebSocketClientConnection | None = None
 
     async def arrive(self) -> None:
         """Start the server and, on it, the kernel; run the lesson."""
@@ -222,6 +223,8 @@ class Learner:
                 await self._run(cell.source)
 
     async def leave(self) -> None:
+        if self._socket:
+            self._socket.close()
         if self._starting:
             await asyncio.wait([self._starting])
             await asyncio.to_thread(self._lab.__exit__, None, None, None)

@@ -90,8 +90,6 @@ def draw(
     lesson, file = notebook.stem[:2], folder / f"{notebook.stem}.json"
     kept, files = read(notebook, folder)
     wanted = keys(notebook, files)
-    if {number: part.key for number, part in kept.items()} == wanted:
-        return
     html: dict[int, list[str]] = {}
     for number, views, names in views_of(notebook):
         if number in kept and kept[number].key == wanted[number]:
@@ -101,6 +99,12 @@ def draw(
     files = _loaded()
     parts = {number: asdict(Part(key, html[number])) for number, key in keys(notebook, files).items()}
     file.write_text(json.dumps({"files": files, "parts": parts}), encoding="utf-8")
+
+
+def is_current(notebook: Path, folder: Path = DRAWN) -> bool:
+    """Whether nothing has changed since the lesson was drawn."""
+    kept, files = read(notebook, folder)
+    return {number: part.key for number, part in kept.items()} == keys(notebook, files)
 
 
 def _html(
@@ -167,11 +171,16 @@ def _loaded() -> list[str]:
 
 
 def draw_all(notebooks: list[Path], folder: Path = DRAWN) -> None:
-    """Draw what is new of all these lessons, side by side, and say how far it is."""
+    """Draw what is new of all these lessons, and say how far it is."""
     (folder / "frames").mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault(
-        "OMP_NUM_THREADS", "1"
-    )  # as many processes as cores: threads would wait for each other
+    new = [path for path in notebooks if not is_current(path, folder)]
+    drawn = _draw_side_by_side(new, folder) if new else 0
+    print(f"{drawn} pictures drawn for {len(notebooks)} lessons; what had not changed was kept.")
+
+
+def _draw_side_by_side(notebooks: list[Path], folder: Path) -> int:
+    """Run these lessons in as many processes as there are cores; gives how many pictures they drew."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of several processes would wait for each other
     spawn = multiprocessing.get_context("spawn")
     with (
         spawn.Manager() as manager,
@@ -179,9 +188,10 @@ def draw_all(notebooks: list[Path], folder: Path = DRAWN) -> None:
     ):
         told: Queue[tuple[int, int]] = manager.Queue()
         runs = [pool.submit(_draw_and_tell, path, folder, told) for path in reversed(notebooks)]
-        _show_progress(runs, told)
+        drawn = _show_progress(runs, told)
         for run in runs:
             run.result()
+    return drawn
 
 
 def _draw_and_tell(notebook: Path, folder: Path, told: Queue[tuple[int, int]]) -> None:
@@ -190,7 +200,7 @@ def _draw_and_tell(notebook: Path, folder: Path, told: Queue[tuple[int, int]]) -
         draw(notebook, folder, lambda done, more: told.put((done, more)))
 
 
-def _show_progress(runs: list[Future[None]], told: Queue[tuple[int, int]], width: int = 40) -> None:
+def _show_progress(runs: list[Future[None]], told: Queue[tuple[int, int]], width: int = 40) -> int:
     drawn = wanted = 0
     while True:
         finished = sum(run.done() for run in runs)
@@ -208,8 +218,7 @@ def _show_progress(runs: list[Future[None]], told: Queue[tuple[int, int]], width
                 flush=True,
             )
         if finished == len(runs) and told.empty():
-            break
-    print(f"{drawn} pictures drawn for {len(runs)} lessons; what had not changed was kept.")
+            return drawn
 
 
 def put_pictures_beside(output: NotebookNode, pictures: Path) -> None:

@@ -75,7 +75,6 @@ def answer_layer(of: str, size: int | None = None, millions: bool = False, **lay
         "rounded_up": -(-(padded - spans) // spec.stride[0]) + 1,
         "one_gap": k + spec.dilation[0] - 1,
         "long_gaps": spans + k - 1,
-        "way": spans - 1,
         "unsquared": weights // k,
         "filled": weights // taps * spans**2,
         "one_bias": weights + 1,
@@ -145,7 +144,7 @@ def answer_stack(
         steps.append(f"{field} + {added}·{dilation}·{jump} = {grown}")
         field, jump = grown, jump * stride
         early += added * dilation * jump
-    shown |= {"early": early, "gaps": added, "worked": "; ".join(steps)}
+    shown |= {"early": early, "worked": "; ".join(steps)}
     shown |= {"strided": ", ".join(map(str, strides)), "dilated": ", ".join(map(str, dilations))}
     return figures | wrong | shown | {"answer": figures[check_one_of("of", of, figures)]}
 

@@ -2,15 +2,10 @@
 
 import json
 import os
-import sys
-from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from latex2mathml.converter import convert
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
 
 project = "convlab"
 author = "The convlab authors"

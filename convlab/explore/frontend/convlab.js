@@ -4,7 +4,7 @@
 const LIMIT = 64 * 2 ** 20; // bytes of pictures and numbers that are kept
 const PATIENCE = 4000; // milliseconds without an answer until the reader is told
 const REMEMBERED = "convlab: "; // begins what a page keeps in the browser
-const AHEAD = 8; // pictures that a page decodes before they are asked for
+const AHEAD = 4; // pictures that a page decodes before they are asked for
 const KEPT = ["chosen", "predicted"]; // what of a reader it keeps
 const REST = 100; // times as long as the kernel waited for a processor, nothing is asked ahead
 const CROWDED = 0.02; // seconds that it waits at least: some clocks tick no finer
