@@ -96,9 +96,18 @@ def draw(
             html[number] = kept[number].html
             continue
         html[number] = [_html(view, names, lesson, folder, tell) for view in views]
+    _forget_others(lesson, html.values(), folder)
     files = _loaded()
     parts = {number: asdict(Part(key, html[number])) for number, key in keys(notebook, files).items()}
     file.write_text(json.dumps({"files": files, "parts": parts}), encoding="utf-8")
+
+
+def _forget_others(lesson: str, html: Iterable[list[str]], folder: Path) -> None:
+    """Drop pictures of explorers that the lesson has no more, or by another name."""
+    text = "".join(part for parts in html for part in parts)
+    for pictures in (folder / "frames").glob(f"{lesson}-*"):
+        if f'id="{pictures.name}"' not in text:
+            shutil.rmtree(pictures)
 
 
 def is_current(notebook: Path, folder: Path = DRAWN) -> bool:
