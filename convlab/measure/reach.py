@@ -12,7 +12,7 @@ from math import prod
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from convlab.arithmetic import per_axis
 from convlab.checks import check_whole, check_wholes
@@ -175,7 +175,7 @@ def measure_receptive_field(
             f"the field of the middle output does not fit in the {shape[2]}×{shape[3]} input: "
             "give a larger input_shape, or a position with at=(row, column)"
         )
-    everywhere = filled and len(mixed) == 2
+    everywhere = filled and mixed == 2
 
     def gradient() -> np.ndarray:
         return _gradient(module, shape, output, chosen)
@@ -188,9 +188,10 @@ def _gradient(
 ) -> np.ndarray:
     state = stand_ins(module, real=True)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(empty_image(state, ()))
-    with torch.enable_grad(), undisturbed():
+    # A module may write over what it is given, or what it has computed with: copies stay.
+    copies = torch.autograd.graph.saved_tensors_hooks(Tensor.clone, lambda saved: saved)
+    with torch.enable_grad(), undisturbed(), copies:
         noise.requires_grad_()
-        # A copy, since a module may write over what it is given.
         result = torch.func.functional_call(module, state, (noise.clone(),))
         (gradient,) = torch.autograd.grad(one_output(result, output)[chosen].sum(), noise)
     return gradient.abs().sum((0, 1)).double().cpu().numpy()

@@ -121,6 +121,8 @@ def one_output(result: object, chosen: str | int | None) -> Tensor:
         raise ValueError(
             f"the module gives {type(result).__name__}, not a map (1, C', H', W') with positions"
         )
-    if chosen is None and len(found) == 1:
-        return next(iter(found.values()))
-    return found[check_one_of("output", chosen if chosen is None else str(chosen), found)]
+    if chosen is not None:
+        return found[check_one_of("output", str(chosen), found)]
+    if len(found) > 1:
+        raise ValueError(f"the module gives several outputs: choose one with output=, of: {', '.join(found)}")
+    return next(iter(found.values()))

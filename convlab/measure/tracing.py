@@ -40,8 +40,9 @@ _RESIZES = "_upsample_nearest_exact2d upsample_bilinear2d upsample_nearest2d".sp
 _MOVES = "_unsafe_view cat channel_shuffle cumsum flip gather index index_select repeat roll stack".split()
 _MOVES += _PADS + _SHUFFLES + _RESIZES
 # Acts on each element alone, though torch does not tag it so.
-_POINTWISE = "_prelu_kernel _to_copy clone copy hardsigmoid hardswish native_dropout".split()
+_POINTWISE = "_prelu_kernel _to_copy clone copy detach hardsigmoid hardswish native_dropout".split()
 _POOLS = "avg_pool2d max_pool2d_with_indices".split()
+_OVERWRITES = "copy_ fill_ zero_".split()
 _SPREADS = "expand repeat".split()
 _MATRIX_PRODUCTS = "addmm baddbmm bmm mm".split()
 # Hand numbers on where no watcher of operations sees what becomes of them.
@@ -132,10 +133,11 @@ class Tape(Watcher):
         sources = [t for t in tensors if id(t) in self.grids]
         name = func.overloadpacket.__name__
         if not outputs:
-            self.refuse_exit(name.strip("_"), sources)
+            self.refuse_exit("item" if name == "_local_scalar_dense" else name, sources)
         if not sources or not outputs or name.endswith("_like") or name.startswith("new_"):
             return output
-        if func._schema.is_mutable and id(args[0]) in self.views and any(s is not args[0] for s in sources):
+        overwrites = name in _OVERWRITES or any(source is not args[0] for source in sources)
+        if func._schema.is_mutable and id(args[0]) in self.views and overwrites:
             raise UntraceableError(f"{name} writes into a part of a tensor: it cannot be traced")
         defaults = {argument.name: argument.default_value for argument in func._schema.arguments}
         arguments = defaults | dict(zip(defaults, args, strict=False)) | kwargs
@@ -148,7 +150,7 @@ class Tape(Watcher):
         """Refuse what hands on numbers where nobody sees what becomes of them, if they are of the image."""
         if any(id(tensor) in self.grids for tensor in tensors_in(given)):
             raise UntraceableError(
-                f"{name} takes numbers out of torch: it cannot be traced what becomes of them"
+                f"{name} takes numbers out of torch: what becomes of them cannot be traced"
             )
 
     def _grid(self, operation: _Operation) -> _Grid:
@@ -179,11 +181,11 @@ class Tape(Watcher):
         known = isinstance(grid.step, str) or grid.axes == (2, 3)
         return grid.step if known else "rows and columns of the output are not those of the image"
 
-    def trace(self, output: Tensor, chosen: tuple) -> tuple[np.ndarray, bool, set[int]]:
-        """Pixels that reach the chosen outputs, (H, W), whether any of them is padding, and the axes
-        of the image (0, 1) along which an operation on the way looked at all positions.
+    def trace(self, output: Tensor, chosen: tuple) -> tuple[np.ndarray, bool, int]:
+        """Pixels that reach the chosen outputs, (H, W), whether any of them is padding, and along how
+        many axes of the image, 0 to 2, one operation on the way looked at all positions.
         """
-        self.clipped, self.mixed = False, set[int]()
+        self.clipped, self.mixed = False, 0
         seed = torch.zeros(output.shape, dtype=torch.bool)
         seed[chosen] = True
         reached = {id(output): seed}
@@ -213,7 +215,7 @@ class Tape(Watcher):
         if name == "convolution" or name in _POOLS:
             yield sources[0], self._window(operation, mark, given.get("groups", mark.shape[1]))
         elif operation.pointwise:
-            for source in sources:
+            for source in [given["src"]] if name == "copy" else sources:
                 yield source, mark.sum_to_size(source.shape)
         elif operation.moves:
             yield from _by_gradient(operation, marks)
@@ -284,9 +286,10 @@ class Tape(Watcher):
     def _note_mixing(self, source: Tensor, dims: Sequence[int]) -> None:
         grid = self.grids[id(source)]
         if grid.axes and source.dim() == 4:
-            self.mixed |= {place for place, axis in enumerate(grid.axes) if axis in dims}
+            met = [axis in dims or not size > 1 for axis, size in zip(grid.axes, grid.sizes, strict=True)]
+            self.mixed = max(self.mixed, sum(met) if any(axis in dims for axis in grid.axes) else 0)
         elif grid.axes and prod(source.shape[dim] for dim in dims) == prod(grid.sizes):
-            self.mixed |= {0, 1}  # positions all in a row
+            self.mixed = 2  # positions all in a row
 
     def _note_borders(self, operation: _Operation, mark: Tensor) -> None:
         """Note what falls into the padding, and what one position that is spread over all of them tells."""
@@ -298,7 +301,7 @@ class Tape(Watcher):
             many = self.grids[id(operation.outputs[0])].sizes
             for source in operation.sources:  # it stands for all, whatever the size: else it would not fit
                 few = self.grids[id(source)].sizes
-                self.mixed |= {axis for axis in (0, 1) if few[axis] == 1 < many[axis]}
+                self.mixed = max(self.mixed, sum(per_axis(lambda old, new: old == 1 < new, few, many)))
 
     def _note_clipping(self, whole: Tensor, inside: Tensor) -> None:
         self.clipped |= bool(whole.count_nonzero() > inside.count_nonzero())
@@ -412,7 +415,7 @@ def _by_gradient(operation: _Operation, marks: list) -> Iterator[tuple[Tensor, T
             function = torch.ops.aten._adaptive_avg_pool2d
         outputs = tensors_in(function(**_arguments(operation, stand_ins)))
         # A scalar, since torch loads sympy (30 MB) when it is handed the gradient to start from.
-        total = sum((out * mark).sum() for out, mark in zip(outputs, marks, strict=True) if mark is not None)
+        total = sum((out * mark).sum() for out, mark in zip(outputs, marks, strict=False) if mark is not None)
     gradients = torch.autograd.grad(total, list(stand_ins.values()), allow_unused=True)
     for source, gradient in zip(sources.values(), gradients, strict=True):
         if gradient is not None:
