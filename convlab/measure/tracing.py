@@ -43,7 +43,6 @@ _MOVES += _PADS + _SHUFFLES + _RESIZES
 _POINTWISE = "_prelu_kernel _to_copy clone copy detach hardsigmoid hardswish native_dropout".split()
 _POOLS = "avg_pool2d max_pool2d_with_indices".split()
 _OVERWRITES = "copy_ fill_ zero_".split()
-_SPREADS = "expand repeat".split()
 _MATRIX_PRODUCTS = "addmm baddbmm bmm mm".split()
 # Hand numbers on where no watcher of operations sees what becomes of them.
 _EXITS = {Tensor.numpy, Tensor.tolist, Tensor.__array__, Tensor.__dlpack__, torch.tensor, torch.as_tensor}
@@ -51,14 +50,11 @@ _EXITS = {Tensor.numpy, Tensor.tolist, Tensor.__array__, Tensor.__dlpack__, torc
 
 @dataclass
 class _Operation:
+    name: str
     function: torch._ops.OpOverload
     arguments: dict[str, Any]
     sources: list[Tensor]
     outputs: list[Tensor]
-
-    @property
-    def name(self) -> str:
-        return self.function.overloadpacket.__name__.rstrip("_")
 
     @property
     def moves(self) -> bool:
@@ -92,7 +88,7 @@ class _Operation:
         if dims is None or dims == []:
             # To name none means all of them, if the result shows that it could have.
             dims = range(source.dim()) if "dim" in given or self.outputs[0].dim() == 0 else ()
-        return [dim % source.dim() for dim in ([dims] if isinstance(dims, int) else dims)]
+        return [dim % max(source.dim(), 1) for dim in ([dims] if isinstance(dims, int) else dims)]
 
     def geometry(self) -> tuple[Place, Place, Place, Place]:
         """Kernel size, stride, padding and dilation of a convolution or pooling."""
@@ -136,12 +132,12 @@ class Tape(Watcher):
             self.refuse_exit("item" if name == "_local_scalar_dense" else name, sources)
         if not sources or not outputs or name.endswith("_like") or name.startswith("new_"):
             return output
-        overwrites = name in _OVERWRITES or any(source is not args[0] for source in sources)
-        if func._schema.is_mutable and id(args[0]) in self.views and overwrites:
+        into_part = func._schema.is_mutable and id(args[0]) in self.views
+        if into_part and (name in _OVERWRITES or any(source is not args[0] for source in sources)):
             raise UntraceableError(f"{name} writes into a part of a tensor: it cannot be traced")
         defaults = {argument.name: argument.default_value for argument in func._schema.arguments}
         arguments = defaults | dict(zip(defaults, args, strict=False)) | kwargs
-        operation = _Operation(func, arguments, sources, outputs)
+        operation = _Operation(name.rstrip("_"), func, arguments, sources, outputs)
         self.grids |= dict.fromkeys(map(id, outputs), self._grid(operation))
         self.operations.append(operation)
         return output
@@ -170,7 +166,7 @@ class Tape(Watcher):
                 return _Grid((0, 0), (2, 3), sizes)
         step = grid.step
         if not isinstance(step, str):
-            step = per_axis(mul, step, factors)
+            step = per_axis(mul, step, factors) if factors != (1, 1) else step
             if not axes or output.dim() > 5:
                 step = f"{name} rearranges positions: its stride cannot be told"
         return _Grid(step, axes, sizes)
@@ -263,6 +259,8 @@ class Tape(Watcher):
         Batch statistics in training stand for those that the module keeps.
         """
         source, given = operation.sources[0], operation.arguments
+        if len(operation.sources) > 1:
+            raise operation.refusal()
         mean, groups = given.get("running_mean"), given.get("group", source.shape[1])
         if mean is not None and (id(mean) in self.kept or not given.get("training", True)):
             return mark
@@ -277,9 +275,10 @@ class Tape(Watcher):
             raise operation.refusal()
         self._note_mixing(source, dims)
         kept = [1 if axis in dims else size for axis, size in enumerate(source.shape)]
-        shapes = [source.shape if out.shape == source.shape else kept for out in operation.outputs]
         lines = [
-            m.reshape(s).amax(dims, keepdim=True) for m, s in zip(marks, shapes, strict=True) if m is not None
+            mark.reshape(kept if mark.shape != source.shape else mark.shape).amax(dims, keepdim=True)
+            for mark in marks
+            if mark is not None
         ]
         return torch.stack(lines).any(0).expand(source.shape)
 
@@ -297,11 +296,13 @@ class Tape(Watcher):
         if name in _PADS:
             amounts = given["pad" if "pad" in given else "padding"][:4]  # what follows pads channels
             self._note_clipping(mark, F.pad(mark, [-amount for amount in amounts]))
-        elif operation.pointwise or name in _RESIZES or name in _SPREADS:
-            many = self.grids[id(operation.outputs[0])].sizes
-            for source in operation.sources:  # it stands for all, whatever the size: else it would not fit
+        elif operation.pointwise or name == "expand" or name in _ADAPTIVE:
+            # One position that is put beside many stands for all, at any size: else they would not fit.
+            many, adaptive = self.grids[id(operation.outputs[0])].sizes, name in _ADAPTIVE
+            for source in operation.sources:
                 few = self.grids[id(source)].sizes
-                self.mixed = max(self.mixed, sum(per_axis(lambda old, new: old == 1 < new, few, many)))
+                one = per_axis(lambda old, new: (new == 1 < old) if adaptive else (old == 1 < new), few, many)
+                self.mixed = max(self.mixed, sum(one))
 
     def _note_clipping(self, whole: Tensor, inside: Tensor) -> None:
         self.clipped |= bool(whole.count_nonzero() > inside.count_nonzero())
@@ -354,10 +355,8 @@ def _change(operation: _Operation, grid: _Grid) -> tuple[Place | None, Step]:
     if name in ("permute", "transpose"):
         turned = operation.function(**given | {"self": torch.empty(0, 1, 2, 3)})  # lengths name the axes
         return per_axis(list(turned.shape).index, axes), (1, 1)
-    if name in _SPREADS and output.dim() == 4:
-        many = per_axis(output.size, axes)
-        if all(old in (1, new) for old, new in zip(grid.sizes, many, strict=True)):
-            return axes, per_axis(lambda old, new: int(old == new), grid.sizes, many)
+    if name == "expand" and output.dim() == 4:
+        return axes, per_axis(lambda axis, old: int(output.size(axis) == old), axes, grid.sizes)
     if not operation.moves and output.numel() < operation.sources[0].numel():
         dims = operation.lines()
         return axes, per_axis(lambda axis: int(axis not in dims), axes)
@@ -383,16 +382,12 @@ def _join(name: str, grids: list[_Grid]) -> _Grid:
 def _mixes(operation: _Operation, dims: list[int]) -> bool:
     """Whether one NaN in its source shows all along its line and nowhere else, as it then must."""
     source = operation.sources[0]
-    probe, line = torch.ones(source.shape, dtype=source.dtype), torch.zeros(source.shape, dtype=torch.bool)
-    middle = tuple(size // 2 for size in source.shape)
-    probe[middle] = torch.nan
-    line[tuple(slice(None) if axis in dims else place for axis, place in enumerate(middle))] = True
+    probe = torch.ones(source.shape, dtype=torch.promote_types(source.dtype, torch.half))
+    probe[tuple(size // 2 for size in source.shape)] = torch.nan
+    line, whole = probe.isnan().amax(dims), probe.isnan().amax(dims, keepdim=True).expand(source.shape)
     outputs = tensors_in(operation.function(**_arguments(operation, {id(source): probe})))
     felt = [out.isnan() for out in outputs if out.is_floating_point() or out.is_complex()]
-    wholes = [line if out.shape == source.shape else line.amax(dims) for out in felt]
-    return bool(felt) and all(
-        out.flatten().equal(whole.flatten()) for out, whole in zip(felt, wholes, strict=True)
-    )
+    return bool(felt) and all(out.equal(whole) or out.flatten().equal(line.flatten()) for out in felt)
 
 
 def _once(mark: Tensor) -> Tensor:
@@ -408,7 +403,6 @@ def _by_gradient(operation: _Operation, marks: list) -> Iterator[tuple[Tensor, T
     """Trace an operation with weights that are never negative by torch's own gradient of it."""
     sources = {id(source): source for source in operation.sources}
     stand_ins = {key: torch.zeros(source.shape, requires_grad=True) for key, source in sources.items()}
-
     with torch.enable_grad():
         function: Any = operation.function
         if operation.name in _ADAPTIVE:  # the windows of the largest value are those of the mean
