@@ -32,13 +32,15 @@ def _pair(values: Sequence[int]) -> Place:
 
 
 _PADS = "constant_pad_nd reflection_pad2d replication_pad2d".split()
-_SHUFFLES = "pixel_shuffle pixel_unshuffle".split()
 _ADAPTIVE = "_adaptive_avg_pool2d adaptive_max_pool2d".split()
-_RESIZES = "_upsample_nearest_exact2d upsample_bilinear2d upsample_nearest2d".split() + _ADAPTIVE
+_RESIZES = (
+    "_upsample_nearest_exact2d pixel_shuffle pixel_unshuffle upsample_bilinear2d upsample_nearest2d".split()
+)
+_RESIZES += _ADAPTIVE
 # Operations that only move values about, or mix them with weights that are never negative: torch's
 # own gradient of them, where it is not zero, says what they looked at. So does that of any view.
 _MOVES = "_unsafe_view cat channel_shuffle cumsum flip gather index index_select repeat roll stack".split()
-_MOVES += _PADS + _SHUFFLES + _RESIZES
+_MOVES += _PADS + _RESIZES
 # Acts on each element alone, though torch does not tag it so.
 _POINTWISE = "_prelu_kernel _to_copy clone copy detach hardsigmoid hardswish native_dropout".split()
 _POOLS = "avg_pool2d max_pool2d_with_indices".split()
@@ -70,12 +72,10 @@ class _Operation:
     def factors(self, sizes: Place) -> Step | None:
         """What it multiplies the step by, if it resizes a map or slides a window over it."""
         name, given = self.name, self.arguments
-        if name in _SHUFFLES:
-            return per_axis(Fraction, sizes, self.outputs[0].shape[2:])
         if name in _RESIZES:
             scales = given.get("scales_h"), given.get("scales_w")
-            whole = name in _ADAPTIVE, given.get("align_corners")
-            return per_axis(partial(_resized, *whole), sizes, self.outputs[0].shape[2:], scales)
+            resized = partial(_resized, given.get("align_corners"))
+            return per_axis(resized, sizes, self.outputs[0].shape[2:], scales)
         if name == "convolution" or name in _POOLS:
             stride = self.geometry()[1]
             return per_axis(partial(Fraction, 1), stride) if given.get("transposed") else stride
@@ -202,8 +202,8 @@ class Tape(Watcher):
     def _look_back(self, operation: _Operation, marks: list) -> Iterator[tuple[Tensor, Tensor]]:
         """For inputs of an operation, the elements that the marked outputs looked at."""
         name, sources, given = operation.name, operation.sources, operation.arguments
-        mark = next((mark for mark in marks if mark is not None), torch.empty(0))
-        if marks[0] is None and (name in _POOLS or operation.pointwise or "norm" in name):
+        mark = marks[0]
+        if mark is None and not operation.moves:
             raise UntraceableError(f"{name}: its second output cannot be traced")
         self._note_borders(operation, mark)
         if name == "convolution" and any(source is not given["input"] for source in sources):
@@ -217,6 +217,8 @@ class Tape(Watcher):
             yield from _by_gradient(operation, marks)
         elif name in _MATRIX_PRODUCTS:
             yield from self._product(operation, mark)
+        elif len(sources) > 1:
+            raise operation.refusal()
         elif name == "native_group_norm" or "batch_norm" in name:
             yield sources[0], self._normalised(operation, mark)
         else:
@@ -259,19 +261,17 @@ class Tape(Watcher):
         Batch statistics in training stand for those that the module keeps.
         """
         source, given = operation.sources[0], operation.arguments
-        if len(operation.sources) > 1:
-            raise operation.refusal()
         mean, groups = given.get("running_mean"), given.get("group", source.shape[1])
         if mean is not None and (id(mean) in self.kept or not given.get("training", True)):
             return mark
         self._note_mixing(source, range(2, source.dim()))
-        parts = mark.reshape(len(mark), groups, -1).any(2, keepdim=True)
-        return parts.expand(-1, -1, mark[0].numel() // groups).reshape(source.shape)
+        parts = mark.reshape(len(mark), groups, -1)
+        return parts.any(2, keepdim=True).expand(parts.shape).reshape(source.shape)
 
     def _along(self, operation: _Operation, marks: list) -> Tensor:
         """Look back through an operation that mixes all that stands along some of its axes."""
         source, dims = operation.sources[0], operation.lines()
-        if len(operation.sources) > 1 or not dims or not _mixes(operation, dims):
+        if not dims or not _mixes(operation, dims):
             raise operation.refusal()
         self._note_mixing(source, dims)
         kept = [1 if axis in dims else size for axis, size in enumerate(source.shape)]
@@ -296,13 +296,15 @@ class Tape(Watcher):
         if name in _PADS:
             amounts = given["pad" if "pad" in given else "padding"][:4]  # what follows pads channels
             self._note_clipping(mark, F.pad(mark, [-amount for amount in amounts]))
-        elif operation.pointwise or name == "expand" or name in _ADAPTIVE:
+        elif name in _ADAPTIVE:
+            self._note_mixing(
+                operation.sources[0], [axis for axis in (2, 3) if operation.outputs[0].size(axis) == 1]
+            )
+        elif operation.pointwise or name == "expand":
             # One position that is put beside many stands for all, at any size: else they would not fit.
-            many, adaptive = self.grids[id(operation.outputs[0])].sizes, name in _ADAPTIVE
-            for source in operation.sources:
-                few = self.grids[id(source)].sizes
-                one = per_axis(lambda old, new: (new == 1 < old) if adaptive else (old == 1 < new), few, many)
-                self.mixed = max(self.mixed, sum(one))
+            many = self.grids[id(operation.outputs[0])].sizes
+            for few in (self.grids[id(source)].sizes for source in operation.sources):
+                self.mixed = max(self.mixed, sum(per_axis(lambda old, new: old == 1 < new, few, many)))
 
     def _note_clipping(self, whole: Tensor, inside: Tensor) -> None:
         self.clipped |= bool(whole.count_nonzero() > inside.count_nonzero())
@@ -332,12 +334,12 @@ def _wrap(x: Tensor, amounts: Sequence[int]) -> Tensor:
     return x
 
 
-def _resized(adaptive: bool, align: bool | None, old: int, new: int, scale: float | None) -> Fraction:
+def _resized(align: bool | None, old: int, new: int, scale: float | None) -> Fraction:
     """Step of a resized axis in positions of the old one."""
-    if old == 1 or (new == 1 and adaptive):
-        return Fraction(old == new)
+    if 1 in (old, new):
+        return Fraction(0)  # all that there is sees the same
     if align:
-        return Fraction(old - 1, max(new - 1, 1))
+        return Fraction(old - 1, new - 1)
     return 1 / Fraction(scale).limit_denominator() if scale else Fraction(old, new)
 
 
@@ -366,17 +368,15 @@ def _change(operation: _Operation, grid: _Grid) -> tuple[Place | None, Step]:
 def _join(name: str, grids: list[_Grid]) -> _Grid:
     """The grid of what is made of several: one that is spread along an axis has no step of its own there."""
     sizes = per_axis(max, zip(*(grid.sizes for grid in grids), strict=True))
-    all_axes = {grid.axes for grid in grids if grid.sizes != (1, 1)}
-    axes = all_axes.pop() if len(all_axes) == 1 else None if all_axes else grids[0].axes
+    wide = [grid for grid in grids if grid.sizes != (1, 1)] or grids[:1]
+    axes = wide[0].axes if len({grid.axes for grid in wide}) == 1 else None
     for grid in grids:
         if isinstance(grid.step, str):
             return _Grid(grid.step, axes, sizes)
-    steps = per_axis(
-        lambda i: {g.step[i] for g in grids if g.sizes[i] > 1 or sizes[i] == 1} - {0} or {0}, (0, 1)
-    )
-    if axes is None or any(len(step) > 1 for step in steps):
-        return _Grid(f"{name} joins branches of different strides", axes, sizes)
-    return _Grid(per_axis(set.pop, steps), axes, sizes)
+    steps = per_axis(lambda i: {g.step[i] for g in wide if g.sizes[i] > 1 or sizes[i] == 1} - {0}, (0, 1))
+    if axes and max(map(len, steps)) < 2:
+        return _Grid(per_axis(lambda step: next(iter(step), 0), steps), axes, sizes)
+    return _Grid(f"{name} joins branches of different strides", axes, sizes)
 
 
 def _mixes(operation: _Operation, dims: list[int]) -> bool:
