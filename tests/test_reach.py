@@ -607,11 +607,22 @@ def test_a_question_that_makes_no_sense_is_named(arguments, reason):
         measure_receptive_field(nn.Conv2d(1, 2, 7), **arguments)
 
 
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64], ids=str)
+def test_numbers_of_any_kind_are_followed_along_lines(kind):
+    norm = nn.LayerNorm(9, dtype=kind)
+    field = measure_receptive_field(nn.Sequential(norm, nn.Conv2d(1, 1, 3, dtype=kind)), (1, 8, 9))
+    assert field.size == (3, 9)
+    counts = Lambda(lambda x: x * (x > 0).sum(2, keepdim=True))
+    assert measure_receptive_field(counts, (1, 8, 9)).size == (8, 1)
+
+
 def test_a_module_without_memory_has_a_field_and_no_effective_one():
     with torch.device("meta"):
         module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 1, 3))
+        norm = nn.Sequential(nn.Conv2d(1, 2, 3), nn.LayerNorm(7))
     field = measure_receptive_field(module, (1, 9, 9))
     assert field.size == (5, 5)
+    assert measure_receptive_field(norm, (1, 9, 9)).size == (3, 9)
     with pytest.raises(ValueError, match="meta device"):
         _ = field.effective
 

@@ -7,7 +7,7 @@ weights are.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 
 import numpy as np
@@ -128,7 +128,8 @@ def measure_receptive_field(
     ----------
     module : nn.Module
         Maps (1, C, H, W) to (1, C', H', W'), or to several such in a dict, list or tuple. It is
-        left as it was: weights, mode, buffers, hooks, gradients and the random state.
+        left as it was: weights, mode, buffers, hooks, gradients and the random state. Batch norm is
+        taken with the statistics that it keeps, in training too.
     input_shape : (C, H, W) or (1, C, H, W)
         Large enough to hold the whole field of the output, unless `at` is given.
     at : (int, int), optional
@@ -175,12 +176,8 @@ def measure_receptive_field(
             f"the field of the middle output does not fit in the {shape[2]}×{shape[3]} input: "
             "give a larger input_shape, or a position with at=(row, column)"
         )
-    everywhere = filled and mixed == 2
-
-    def gradient() -> np.ndarray:
-        return _gradient(module, shape, output, chosen)
-
-    return MeasuredField(place, support, clipped, everywhere, tape.stride(maps), gradient)
+    gradient = partial(_gradient, module, shape, output, chosen)
+    return MeasuredField(place, support, clipped, filled and mixed == 2, tape.stride(maps), gradient)
 
 
 def _gradient(

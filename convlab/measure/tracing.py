@@ -33,10 +33,8 @@ def _pair(values: Sequence[int]) -> Place:
 
 _PADS = "constant_pad_nd reflection_pad2d replication_pad2d".split()
 _ADAPTIVE = "_adaptive_avg_pool2d adaptive_max_pool2d".split()
-_RESIZES = (
-    "_upsample_nearest_exact2d pixel_shuffle pixel_unshuffle upsample_bilinear2d upsample_nearest2d".split()
-)
-_RESIZES += _ADAPTIVE
+_RESIZES = "pixel_shuffle pixel_unshuffle upsample_bilinear2d upsample_nearest2d".split()
+_RESIZES += ["_upsample_nearest_exact2d", *_ADAPTIVE]
 # Operations that only move values about, or mix them with weights that are never negative: torch's
 # own gradient of them, where it is not zero, says what they looked at. So does that of any view.
 _MOVES = "_unsafe_view cat channel_shuffle cumsum flip gather index index_select repeat roll stack".split()
@@ -145,9 +143,7 @@ class Tape(Watcher):
     def refuse_exit(self, name: str, given: object) -> None:
         """Refuse what hands on numbers where nobody sees what becomes of them, if they are of the image."""
         if any(id(tensor) in self.grids for tensor in tensors_in(given)):
-            raise UntraceableError(
-                f"{name} takes numbers out of torch: what becomes of them cannot be traced"
-            )
+            raise UntraceableError(f"{name} takes numbers out of torch, where they cannot be traced")
 
     def _grid(self, operation: _Operation) -> _Grid:
         grids = [self.grids[id(source)] for source in operation.sources]
@@ -382,7 +378,7 @@ def _join(name: str, grids: list[_Grid]) -> _Grid:
 def _mixes(operation: _Operation, dims: list[int]) -> bool:
     """Whether one NaN in its source shows all along its line and nowhere else, as it then must."""
     source = operation.sources[0]
-    probe = torch.ones(source.shape, dtype=torch.promote_types(source.dtype, torch.half))
+    probe = torch.ones(source.shape, dtype=source.dtype) * 1.0  # what counts has no NaN
     probe[tuple(size // 2 for size in source.shape)] = torch.nan
     line, whole = probe.isnan().amax(dims), probe.isnan().amax(dims, keepdim=True).expand(source.shape)
     outputs = tensors_in(operation.function(**_arguments(operation, {id(source): probe})))
