@@ -126,7 +126,7 @@ def test_names_are_completed(see):
     [
         ("ConvSpec", "in_channels out_channels kernel_size stride padding dilation groups bias"),
         ("photo", "name size channels"),
-        ("measure_receptive_field", "module input_shape at channel"),
+        ("measure_receptive_field", "module input_shape at channel output"),
     ],
 )
 def test_signatures_are_shown(see, name, parameters):

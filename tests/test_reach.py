@@ -12,7 +12,9 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from convlab.arithmetic import ConvSpec, receptive_field
+from convlab.images import photo
 from convlab.measure.reach import measure_receptive_field
+from convlab.pictures.figures import show_field
 
 EVEN_SAME = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 
@@ -48,8 +50,8 @@ def dilated(*rates, channels=1, **options):
 def positive(module):
     """Weights that cannot cancel, so that every pixel that is looked at is felt."""
     with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.uniform_(0.5, 1) if parameter.dim() > 1 else parameter.zero_()
+        for name, parameter in module.named_parameters():
+            parameter.zero_() if name.endswith("bias") else parameter.uniform_(0.5, 1)
     return module.double()
 
 
@@ -61,6 +63,19 @@ def poked(module, shape, at, channel=slice(None)):
         dark = module(torch.zeros(1, *shape, dtype=torch.float64))
         moved = (module(pokes) - dark)[:, channel, at[0], at[1]].reshape(len(pokes), -1)
     return (moved != 0).any(1).reshape(shape).any(0).numpy()
+
+
+def felt(module, shape, at, images=30):
+    """Where the gradient on images of positive numbers isn't zero, with weights that are positive too."""
+    torch.manual_seed(0)
+    touched = torch.zeros(shape[1:], dtype=torch.bool)
+    for _ in range(images):  # a largest value hands it to one pixel at a time
+        image = (torch.rand(1, *shape, dtype=torch.float64) + 0.1).requires_grad_()
+        output = module(image.clone())[0, :, at[0], at[1]]
+        # Squared too: what is normalised may have a sum that never changes.
+        (gradient,) = torch.autograd.grad(output.sum() + output.square().sum(), image)
+        touched |= (gradient != 0).any(1)[0]
+    return touched.numpy()
 
 
 @st.composite
@@ -277,16 +292,30 @@ def write_into_a_part(x):
     [
         (write_into_a_part, "writes into a part of a tensor"),
         (lambda x: F.conv2d(torch.ones(1, 1, 9, 9), x), "a kernel that depends on the input"),
-        (lambda x: F.instance_norm(x), "batch_norm.* mixes all positions"),
-        (lambda x: F.group_norm(x, 1), "group_norm mixes all positions"),
-        (lambda x: x[:, :, torch.arange(0, 5, 2)], "index rearranges positions"),
-        (lambda x: x[..., :4].unflatten(3, (2, 2)).mean(3), "its stride cannot be told"),
-        (lambda x: x[None, None, None], "its stride cannot be told"),
-        (lambda x: F.avg_pool2d(x[..., :4], 2) + x[..., :2, :2], "joins branches of different strides"),
+        (lambda x: x.fill_(1), "fill cannot be traced"),
+        (lambda x: F.batch_norm(x, None, None, x[0, :, 0, 0], training=True), "batch_norm cannot be traced"),
+        (lambda x: F.interpolate(x, scale_factor=2, mode="bicubic"), "bicubic2d cannot be traced"),
         (
-            lambda x: F.conv2d(x, torch.ones(1, 1, 1, 1), stride=(2, 1)).transpose(2, 3),
-            "not those of the image",
+            lambda x: F.grid_sample(x, torch.zeros(1, 5, 5, 2), align_corners=False),
+            "grid_sampler_2d cannot be traced",
         ),
+        (
+            lambda x: F.grid_sample(
+                torch.ones(1, 1, 5, 5), x.expand(2, -1, -1, -1).permute(1, 2, 3, 0), align_corners=False
+            ),
+            "grid_s",
+        ),
+        (lambda x: torch.fft.rfft2(x).real, "_fft_r2c cannot be traced|view_as_real cannot be traced"),
+        (lambda x: torch.fake_quantize_per_tensor_affine(x, 0.1, 0, 0, 255), "fake_quantize"),
+        (lambda x: x.argmax(2, keepdim=True).float(), "argmax cannot be traced"),
+        (lambda x: x.max(2, keepdim=True)[1].float(), "max: its second output"),
+        (lambda x: x.gather(2, x.long()), "gather cannot be traced"),
+        # Each names an axis, but none looks at all that stands along it.
+        (lambda x: x.cumprod(2), "cumprod cannot be traced"),
+        (lambda x: x.logcumsumexp(3), "logcumsumexp cannot be traced"),
+        (lambda x: x.renorm(2, 2, 1), "renorm cannot be traced"),
+        (lambda x: x.topk(2, 3)[0], "topk cannot be traced"),
+        (lambda x: torch.linalg.cross(x[:, :, :3], torch.ones(1, 1, 3, 5), dim=2), "cross cannot be traced"),
         (
             lambda x: F.conv1d(x.flatten(2), torch.ones(1, 1, 3), padding=1).unflatten(2, (5, 5)),
             r"convolution on \(1, 1, 25\) cannot be traced",
@@ -299,6 +328,131 @@ def test_what_cannot_be_traced_is_refused_with_the_reason(function, reason):
     with pytest.raises(ValueError, match=reason) as caught:
         measure_receptive_field(Lambda(function), (1, 5, 5))
     assert "does not take" not in str(caught.value)  # the module does: it is we who cannot follow
+
+
+def write_over_a_part(x):
+    y = x * 2
+    y[..., 1:] = 0
+    return y
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x * x.mean().item(),
+        lambda x: x * float(x.mean()),
+        lambda x: x * 2 if x.sum() > 0 else x,
+        lambda x: x * x.numpy().mean(),
+        lambda x: x * np.asarray(x).mean(),
+        lambda x: x * sum(x.flatten().tolist()),
+        lambda x: x * torch.from_dlpack(x.mean()),
+        lambda x: x * torch.tensor([x.mean(), 2.0])[0],
+        lambda x: x * torch.as_tensor([x.mean()]),
+        lambda x: x * torch.equal(x, x),
+    ],
+)
+def test_numbers_that_leave_torch_are_refused_with_the_name_of_what_takes_them(function):
+    names = "(item|numpy|__array__|tolist|is_pinned|__dlpack__|tensor|as_tensor|equal)"
+    with pytest.raises(ValueError, match=f"^{names} takes numbers out of torch") as caught:
+        measure_receptive_field(Lambda(function), (1, 5, 5))
+    assert len(str(caught.value)) < 100
+
+
+def test_numbers_that_are_none_of_the_image_may_leave_torch():
+    def forward(x):
+        scale = torch.ones(3).mean()
+        return x * scale.item() * float(scale.numpy()) * x.shape[2] * float(
+            torch.tensor([2.0])
+        ) + torch.as_tensor(x)
+
+    assert measure_receptive_field(Lambda(forward), (1, 5, 6)).size == (1, 1)
+    assert measure_receptive_field(Lambda(lambda x: x * x.mean().data), (1, 5, 6)).everywhere
+
+
+UNKNOWN = [
+    (lambda x: x[:, :, torch.arange(0, 5, 2)], "index rearranges positions", (1, 1)),
+    (lambda x: x[..., :4].unflatten(3, (2, 2)).mean(3), "mean rearranges positions", (1, 3)),
+    (
+        lambda x: F.avg_pool2d(x[..., :4], 2) + x[..., :2, :2],
+        "add joins branches of different strides",
+        (3, 3),
+    ),
+    (
+        lambda x: F.conv2d(x, torch.ones(1, 1, 1, 1).to(x), stride=(2, 1)).transpose(2, 3),
+        "not those of the image",
+        (1, 1),
+    ),
+    (lambda x: F.avg_pool2d((x + x.transpose(2, 3)), 1), "add joins branches", (1, 2)),
+]
+
+
+@pytest.mark.parametrize(("function", "reason", "size"), UNKNOWN)
+def test_a_stride_that_is_not_known_is_missed_only_by_who_asks_for_it(function, reason, size):
+    field = measure_receptive_field(Lambda(function), (1, 5, 5), at=(1, 1))
+    np.testing.assert_array_equal(field.support, poked(Lambda(function), (1, 5, 5), (1, 1)))
+    for name in ("stride", "start"):
+        with pytest.raises(ValueError, match=reason):
+            getattr(field, name)
+
+
+class Pyramid(nn.Module):
+    """The coarse map is brought to the size of the fine one and added, as Lin et al. (2017) do."""
+
+    def __init__(self):
+        super().__init__()
+        self.coarse = nn.Conv2d(1, 1, 3, stride=2, padding=1)
+        self.fine = nn.Conv2d(1, 1, 1)
+
+    def forward(self, x):
+        coarse = self.coarse(x)
+        return {"fine": self.fine(x) + F.interpolate(coarse, x.shape[2:]), "coarse": [coarse]}
+
+
+@pytest.mark.parametrize("shape", [(1, 33, 33), (1, 17, 20)], ids=str)
+def test_a_feature_pyramid_on_an_odd_size_has_a_field_and_no_stride(shape):
+    net = positive(Pyramid())
+    at = shape[1] // 2, shape[2] // 2
+    field = measure_receptive_field(net, shape, output="fine")
+    np.testing.assert_array_equal(field.support, poked(Lambda(lambda x: net(x)["fine"]), shape, at))
+    with pytest.raises(ValueError, match="different strides"):
+        _ = field.stride
+    assert measure_receptive_field(net, (1, 32, 32), output="fine").stride == (1, 1)
+
+
+class Many(nn.Module):
+    def __init__(self, give):
+        super().__init__()
+        self.near, self.far, self.give = nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 5), give
+
+    def forward(self, x):
+        return self.give(self.near(x), self.far(x))
+
+
+@pytest.mark.parametrize(
+    ("give", "near", "far"),
+    [
+        (lambda near, far: (near, far), 0, 1),
+        (lambda near, far: {"out": near, "aux": far}, "out", "aux"),
+        (lambda near, far: [near, {"maps": (None, far)}], "0", "1.maps.1"),
+    ],
+)
+def test_one_of_several_outputs_is_chosen_by_name_or_place(give, near, far):
+    net = Many(give)
+    assert measure_receptive_field(net, (1, 9, 11), output=near).size == (1, 1)
+    field = measure_receptive_field(net, (1, 9, 11), output=far)
+    assert field.size == (5, 5)
+    np.testing.assert_array_equal(field.effective > 0, field.support)
+    with pytest.raises(ValueError, match=f"several outputs: choose one with output=, of: {near}, {far}"):
+        measure_receptive_field(net, (1, 9, 11))
+    with pytest.raises(ValueError, match=f"output='2' must be one of: {near}, {far}"):
+        measure_receptive_field(net, (1, 9, 11), output=2)
+
+
+def test_an_only_output_need_not_be_named_and_no_output_is_named_in_words():
+    assert measure_receptive_field(Many(lambda _, far: {"out": far, "loss": None}), (1, 9, 11)).size == (5, 5)
+    for nothing in (None, {}, {"loss": 3.0}):
+        with pytest.raises(ValueError, match=f"the module gives {type(nothing).__name__}, not a map"):
+            measure_receptive_field(Many(lambda *_, nothing=nothing: nothing), (1, 9, 11))
 
 
 class Functional(nn.Module):
@@ -369,8 +523,6 @@ def test_the_module_is_left_as_it_was(training, frozen):
 @pytest.mark.parametrize(
     ("module", "options", "words"),
     [
-        (nn.AdaptiveAvgPool2d(1), {}, "mixes all positions"),
-        (nn.Sequential(nn.Conv2d(1, 1, 3), nn.AdaptiveAvgPool2d(1)), {}, "mixes all positions"),
         (nn.Flatten(), {}, "not a map"),
         (nn.Conv2d(1, 1, 7, padding=3), {}, "does not fit in the 6×6 input"),
         (
@@ -455,11 +607,22 @@ def test_a_question_that_makes_no_sense_is_named(arguments, reason):
         measure_receptive_field(nn.Conv2d(1, 2, 7), **arguments)
 
 
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64], ids=str)
+def test_numbers_of_any_kind_are_followed_along_lines(kind):
+    norm = nn.LayerNorm(9, dtype=kind)
+    field = measure_receptive_field(nn.Sequential(norm, nn.Conv2d(1, 1, 3, dtype=kind)), (1, 8, 9))
+    assert field.size == (3, 9)
+    counts = Lambda(lambda x: x * (x > 0).sum(2, keepdim=True))
+    assert measure_receptive_field(counts, (1, 8, 9)).size == (8, 1)
+
+
 def test_a_module_without_memory_has_a_field_and_no_effective_one():
     with torch.device("meta"):
         module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 1, 3))
+        norm = nn.Sequential(nn.Conv2d(1, 2, 3), nn.LayerNorm(7))
     field = measure_receptive_field(module, (1, 9, 9))
     assert field.size == (5, 5)
+    assert measure_receptive_field(norm, (1, 9, 9)).size == (3, 9)
     with pytest.raises(ValueError, match="meta device"):
         _ = field.effective
 
@@ -489,3 +652,283 @@ def test_one_tensor_used_twice_by_an_operation_is_followed_both_ways():
     expected = np.zeros((9, 9), bool)
     expected[4, :] = expected[:, 4] = expected[1, 1] = True
     np.testing.assert_array_equal(measure_receptive_field(Square(), (1, 9, 9), at=(4, 4)).support, expected)
+
+
+class Scaled(nn.Module):
+    """Squeeze-and-excitation (Hu et al., 2018): a number for each channel, multiplied back."""
+
+    def __init__(self, squeeze):
+        super().__init__()
+        self.squeeze, self.mix = squeeze, nn.Conv2d(4, 4, 1)
+
+    def forward(self, x):
+        return x * self.mix(self.squeeze(x)[..., None, None].reshape(1, 4, 1, 1)).sigmoid()
+
+
+class Across(nn.Module):
+    """Each position asks all of them (Wang et al., 2018)."""
+
+    def forward(self, x):
+        flat = x.flatten(2)
+        return x + (flat @ (flat.mT @ flat / 9).softmax(-1).mT).view(x.shape)
+
+
+class Pooled(nn.Module):
+    """The image pooling branch of DeepLab v3."""
+
+    def __init__(self):
+        super().__init__()
+        self.near, self.far = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 1)
+
+    def forward(self, x):
+        far = F.interpolate(self.far(F.adaptive_avg_pool2d(x, 1)), x.shape[2:], mode="bilinear")
+        return torch.cat([self.near(x), far], 1)
+
+
+EVERYWHERE = {
+    "mean": Scaled(lambda x: x.mean((2, 3))),
+    "means one by one": Scaled(lambda x: x.mean(2, keepdim=True).mean(3, keepdim=True)),
+    "pool": Scaled(lambda x: F.adaptive_avg_pool2d(x, 1)),
+    "pool as large as the map": Scaled(lambda x: F.avg_pool2d(x, x.shape[2:])),
+    "largest": Scaled(lambda x: x.amax((2, 3))),
+    "largest of pool": Scaled(lambda x: F.adaptive_max_pool2d(x, 1)),
+    "flat": Scaled(lambda x: x.flatten(2).mean(2)),
+    "one number": Lambda(lambda x: x / x.std()),
+    "response": Lambda(lambda x: x * x.norm(dim=(2, 3), keepdim=True)),
+    "group norm": nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.GroupNorm(2, 4)),
+    "instance norm": nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, stride=2), nn.InstanceNorm2d(4)),
+    "instance norm in training": nn.InstanceNorm2d(4, track_running_stats=True),
+    "batch norm that keeps nothing": nn.BatchNorm2d(4, track_running_stats=False).eval(),
+    "layer norm of all": Lambda(lambda x: F.layer_norm(x, x.shape[1:])),
+    "attention": Across(),
+    "DeepLab": Pooled(),
+    "transform": Lambda(lambda x: torch.fft.fft2(x).abs()),
+}
+
+
+@pytest.mark.parametrize("shape", [(4, 9, 10), (4, 5, 13)], ids=str)
+@pytest.mark.parametrize("name", EVERYWHERE)
+def test_what_mixes_all_positions_sees_all_of_any_image_from_everywhere(name, shape):
+    module = EVERYWHERE[name]
+    for at in (None, (0, 0), (2, 1)):
+        field = measure_receptive_field(positive(module), shape, at)
+        assert field.everywhere
+        assert field.support.shape == shape[1:]
+        assert field.support.all()
+        assert "everywhere=True" in repr(field)
+    assert felt(module, shape, (2, 1), 300 if "largest" in name else 1).all()
+
+
+def test_a_global_mean_sees_all_and_has_no_neighbours_to_be_a_step_from():
+    field = measure_receptive_field(nn.Sequential(nn.Conv2d(1, 1, 3), nn.AdaptiveAvgPool2d(1)), (1, 6, 7))
+    assert (field.everywhere, field.size, field.stride, field.start) == (True, (6, 7), (0, 0), (0, 0))
+
+
+def test_a_picture_of_a_field_says_that_all_positions_are_mixed():
+    mixed, plain = nn.Sequential(nn.Conv2d(1, 2, 3), nn.GroupNorm(1, 2)), nn.Conv2d(1, 2, 3)
+    said = [
+        show_field(photo("cat", 12), measure_receptive_field(net, (1, 12, 12))).alt for net in (mixed, plain)
+    ]
+    assert "sees 144 of 144 (100%): all positions are mixed, and so it would at any size." in said[0]
+    assert "mixed" not in said[1]
+
+
+@pytest.mark.parametrize(
+    ("module", "at"),
+    [
+        (nn.Conv2d(1, 1, 21, padding=10), (4, 4)),
+        (nn.Sequential(nn.Conv2d(1, 1, 8), nn.Upsample(scale_factor=2)), (1, 1)),
+        (nn.Sequential(nn.Conv2d(1, 1, 8), nn.AdaptiveAvgPool2d(3)), (1, 1)),
+        (nn.AvgPool2d(8), (0, 0)),
+        (Lambda(lambda x: F.conv2d(x.softmax(2), torch.ones(1, 1, 1, 21), padding=(0, 10))), (4, 4)),
+        (Lambda(lambda x: x.mean(2, True) + F.avg_pool2d(x, 15, 1, 7) + x.mean(3, True)), (4, 4)),
+    ],
+)
+def test_a_plain_field_that_fills_the_image_is_not_everywhere(module, at):
+    field = measure_receptive_field(module, (1, 8, 8), at)
+    assert field.support.all()
+    assert not field.everywhere
+
+
+@pytest.mark.parametrize(
+    ("function", "touched"),
+    [
+        (lambda x: x[:, :, :3, :4].mean((2, 3), keepdim=True), 12),
+        (lambda x: F.group_norm(x[:, :, ::2, ::2], 1), 20),
+        (lambda x: x + x.mean(3, keepdim=True), 9),
+    ],
+)
+def test_what_mixes_only_a_part_is_not_everywhere(function, touched):
+    field = measure_receptive_field(Lambda(function), (1, 8, 9))
+    assert (field.support.sum(), field.everywhere) == (touched, False)
+
+
+def test_a_group_norm_mixes_the_channels_of_a_group():
+    near_and_none = Lambda(lambda x: torch.cat([x, torch.zeros(1, 2, 6, 7)], 1))
+    net = nn.Sequential(near_and_none, nn.GroupNorm(2, 4))
+    assert measure_receptive_field(net, (2, 6, 7), channel=1).everywhere
+    with pytest.raises(ValueError, match="no input pixel"):
+        measure_receptive_field(net, (2, 6, 7), channel=2)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_statistics_that_the_module_keeps_mix_nothing(training):
+    for norm in (nn.BatchNorm2d(4), nn.InstanceNorm2d(4, track_running_stats=True).eval()):
+        norm = norm.train(training) if isinstance(norm, nn.BatchNorm2d) else norm
+        assert measure_receptive_field(nn.Sequential(nn.Conv2d(2, 4, 3), norm), (2, 7, 8)).size == (3, 3)
+
+
+LINES = [
+    (
+        lambda x: x * torch.cat([x.mean(1, True), x.amax(1, True), x.max(1, True)[0], x.min(1, True)[0]], 1),
+        (1, 1),
+    ),
+    (lambda x: x.log_softmax(1), (1, 1)),
+    (lambda x: x.log_softmax(2), (8, 1)),
+    (lambda x: F.normalize(x), (1, 1)),
+    (lambda x: F.normalize(x, p=float("inf"), dim=-1), (1, 10)),
+    (lambda x: x / x.var(1, keepdim=True), (1, 1)),
+    (lambda x: x - x.std(3)[..., None], (1, 10)),
+    (lambda x: torch.stack(torch.var_mean(x, (1, 3), keepdim=True)).sum(0) * x, (1, 10)),
+    (lambda x: x * x.logsumexp((1, 2), keepdim=True), (8, 1)),
+    (lambda x: x * x.prod(1, keepdim=True), (1, 1)),
+    (lambda x: x * x.median(1, keepdim=True)[0], (1, 1)),
+    (lambda x: F.rms_norm(x, x.shape[3:]), (1, 10)),
+    (lambda x: F.layer_norm(x.permute(0, 2, 3, 1), x.shape[1:2]).permute(0, 3, 1, 2), (1, 1)),
+]
+
+
+@pytest.mark.parametrize(("function", "size"), LINES)
+@pytest.mark.parametrize("at", [(0, 0), (2, 5)])
+def test_what_reduces_or_normalises_along_an_axis_looks_at_all_of_a_line(function, size, at):
+    field = measure_receptive_field(Lambda(function), (4, 8, 10), at)
+    np.testing.assert_array_equal(field.support, felt(Lambda(function), (4, 8, 10), at))
+    assert (field.size, field.stride) == (size, (1, 1))
+
+
+@pytest.mark.parametrize("mode", ["zeros", "circular", "reflect", "replicate"])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "dilation"), [(3, 1, 1), ((3, 2), (1, 2), 1), (3, 2, 2), (5, 1, 1)]
+)
+@pytest.mark.parametrize(
+    "after", [nn.Identity(), nn.MaxPool2d(2), nn.Upsample(scale_factor=1.7, mode="bilinear")]
+)
+@pytest.mark.parametrize("at", [(0, 0), (1, 2), (1, 1)])
+def test_pokes_and_gradient_agree_on_what_wraps_round_mirrors_and_resizes(
+    mode, kernel, stride, dilation, after, at
+):
+    padding = (2, 1) if kernel == 5 else 1
+    first = nn.Conv2d(1, 2, kernel, stride, padding, dilation, padding_mode=mode)
+    net, shape = positive(nn.Sequential(first, after)), (1, 11, 13)
+    support = measure_receptive_field(net, shape, at).support
+    np.testing.assert_array_equal(
+        support, felt(net, shape, at, 300 if isinstance(after, nn.MaxPool2d) else 1)
+    )
+    np.testing.assert_array_equal(support, poked(net, shape, at))
+
+
+def even(module):
+    """All weights alike: the middle of the gradient is where an output stands."""
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            parameter.zero_() if name.endswith("bias") else parameter.fill_(1)
+    return module.double()
+
+
+def up(mode="bilinear", **options):
+    return nn.Upsample(mode=mode, **options)
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape", "stride", "every"),
+    [
+        ([nn.Conv2d(1, 1, 3, 2, 1), nn.Conv2d(1, 1, 5, dilation=2)], (41, 49), (2, 2), (1, 1)),
+        ([nn.AvgPool2d(3, (2, 1)), nn.Conv2d(1, 1, (2, 3))], (33, 20), (2, 1), (1, 1)),
+        ([nn.Conv2d(1, 1, 3, 2), nn.ConvTranspose2d(1, 1, 4, 2)], (33, 31), (1, 1), (2, 2)),
+        ([up(scale_factor=1.7)], (20, 31), (Fraction(10, 17), Fraction(10, 17)), (1, 1)),
+        ([up("nearest", scale_factor=1.7)], (40, 41), (Fraction(10, 17), Fraction(10, 17)), (17, 17)),
+        (
+            [up("nearest-exact", scale_factor=(1.7, 2.5))],
+            (40, 41),
+            (Fraction(10, 17), Fraction(2, 5)),
+            (17, 5),
+        ),
+        (
+            [up(scale_factor=0.6, recompute_scale_factor=True)],
+            (33, 20),
+            (Fraction(33, 19), Fraction(5, 3)),
+            (1, 1),
+        ),
+        ([up(size=(15, 17))], (8, 10), (Fraction(8, 15), Fraction(10, 17)), (1, 1)),
+        ([up(size=(15, 17), align_corners=True)], (8, 10), (Fraction(1, 2), Fraction(9, 16)), (1, 1)),
+        ([up(scale_factor=1.7, align_corners=True)], (8, 20), (Fraction(7, 12), Fraction(19, 33)), (1, 1)),
+        ([nn.Conv2d(1, 1, 3, 2, 1), up(size=(33, 41), align_corners=True)], (33, 41), (1, 1), (1, 1)),
+        ([nn.Conv2d(1, 1, 3, 3), up(size=(20, 29))], (30, 60), (Fraction(3, 2), Fraction(60, 29)), (1, 1)),
+        ([nn.PixelUnshuffle(2), nn.Conv2d(4, 4, 3), nn.PixelShuffle(2)], (30, 34), (1, 1), (2, 2)),
+        ([nn.Conv2d(1, 1, 5, padding=2, padding_mode="circular")], (30, 34), (1, 1), (1, 1)),
+    ],
+)
+def test_the_middles_of_neighbouring_outputs_lie_one_stride_apart(layers, shape, stride, every):
+    net = even(nn.Sequential(*layers))
+    rows, columns = net(torch.zeros(1, 1, *shape, dtype=torch.float64)).shape[2:]
+    start = rows // 3, columns // 3
+
+    def middle(row, column):
+        field = measure_receptive_field(net, (1, *shape), (row, column))
+        assert field.stride == stride
+        felt = field.effective / field.effective.sum()
+        return [np.arange(side) @ felt.sum(axis) for axis, side in ((1, shape[0]), (0, shape[1]))]
+
+    origin, below = middle(*start), middle(start[0] + every[0], start[1])
+    beside = middle(start[0], start[1] + every[1])
+    np.testing.assert_allclose(below[0] - origin[0], every[0] * float(stride[0]), rtol=1e-4)
+    np.testing.assert_allclose(beside[1] - origin[1], every[1] * float(stride[1]), rtol=1e-4)
+
+
+def test_down_and_up_again_between_aligned_corners_is_a_step_of_one():
+    net = nn.Sequential(nn.Conv2d(1, 1, 3, 2, 1), up(size=(33, 33), align_corners=True))
+    fields = [measure_receptive_field(net, (1, 33, 33), (at, at)) for at in (8, 16, 22)]
+    assert [(field.stride, field.start, field.size) for field in fields] == [((1, 1), (-1, -1), (3, 3))] * 3
+
+
+class AddsToItsImage(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        x += self.layer(x)
+        return x
+
+
+@pytest.mark.parametrize(
+    ("over", "beside"),
+    [
+        (
+            nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(1, 1, 3)),
+            nn.Sequential(nn.ReLU(), nn.Conv2d(1, 1, 3)),
+        ),
+        (AddsToItsImage(nn.Conv2d(1, 1, 3, padding=1)), Sum(nn.Identity(), nn.Conv2d(1, 1, 3, padding=1))),
+        (
+            AddsToItsImage(nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Sigmoid(), nn.ReLU(inplace=True))),
+            Sum(nn.Identity(), nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Sigmoid())),
+        ),
+    ],
+)
+def test_a_module_that_writes_over_its_image_has_the_gradient_of_one_that_does_not(over, beside):
+    for (_, into), (_, value) in zip(over.named_parameters(), beside.named_parameters(), strict=True):
+        into.data = value.data
+    fields = [measure_receptive_field(net, (1, 13, 14)) for net in (over, beside)]
+    np.testing.assert_allclose(*(field.effective for field in fields), rtol=1e-6)
+    assert fields[0].effective.any()
+    assert fields[0].deviation == pytest.approx(fields[1].deviation)
+    assert show_field(photo("cat", 14)[..., :13, :], fields[0]).alt
+
+
+def test_what_is_written_over_is_not_seen():
+    def forward(x):
+        return x.flip(3).copy_(x)
+
+    assert measure_receptive_field(Lambda(forward), (1, 5, 8), (1, 1)).support.sum() == 1
+    with pytest.raises(ValueError, match=r"(fill|copy)_ writes into a part"):
+        measure_receptive_field(Lambda(write_over_a_part), (1, 5, 8))

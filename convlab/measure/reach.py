@@ -7,7 +7,7 @@ weights are.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 
 import numpy as np
@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from convlab.arithmetic import per_axis
 from convlab.checks import check_whole, check_wholes
-from convlab.measure.running import empty_image, image_shape, run_watched, stand_ins, undisturbed
-from convlab.measure.tracing import Place, Step, Tape
+from convlab.measure.running import empty_image, image_shape, one_output, run_watched, stand_ins, undisturbed
+from convlab.measure.tracing import Exits, Place, Step, Tape
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,17 +30,32 @@ class MeasuredField:
         The output position (row, column) that was traced back.
     support : ndarray of bool, (H, W)
         True where an input pixel, in any channel, can change the output.
-    stride : (int or Fraction, int or Fraction)
-        Step in the input between neighbouring outputs.
     clipped : bool
         Whether part of the field lies outside the input, in the padding.
+    everywhere : bool
+        Whether every output sees the whole image, however large, because an operation mixes all
+        positions: a global mean that is multiplied back, GroupNorm, attention.
     """
 
     at: Place
     support: np.ndarray
-    stride: Step
     clipped: bool
+    everywhere: bool
+    _stride: Step | str = field(repr=False)
     _gradient: Callable[[], np.ndarray] = field(repr=False)
+
+    @property
+    def stride(self) -> Step:
+        """Step in the input between neighbouring outputs, (int or Fraction,) * 2; 0 if they see the same.
+
+        Raises
+        ------
+        ValueError
+            With the reason, if it is not known.
+        """
+        if isinstance(self._stride, str):
+            raise ValueError(self._stride)
+        return per_axis(_whole_if_can, self._stride)
 
     @cached_property
     def effective(self) -> np.ndarray:
@@ -74,7 +89,13 @@ class MeasuredField:
 
     @property
     def start(self) -> Step:
-        """First row and column of the support, counted from the output's place in the input."""
+        """First row and column of the support, counted from the output's place in the input.
+
+        Raises
+        ------
+        ValueError
+            With the reason, if the stride is not known.
+        """
         sides = self._touched(), self.at, self.stride
         return per_axis(lambda lines, at, step: _whole_if_can(lines[0].item() - at * step), *sides)
 
@@ -95,15 +116,20 @@ class MeasuredField:
 
 
 def measure_receptive_field(
-    module: nn.Module, input_shape: tuple[int, ...], at: Place | None = None, channel: int | None = None
+    module: nn.Module,
+    input_shape: tuple[int, ...],
+    at: Place | None = None,
+    channel: int | None = None,
+    output: str | int | None = None,
 ) -> MeasuredField:
     """Exactly which input pixels can reach one output of a module.
 
     Parameters
     ----------
     module : nn.Module
-        Maps (1, C, H, W) to (1, C', H', W'). It is left as it was: weights, mode, buffers, hooks,
-        gradients and the random state.
+        Maps (1, C, H, W) to (1, C', H', W'), or to several such in a dict, list or tuple. It is
+        left as it was: weights, mode, buffers, hooks, gradients and the random state. Batch norm is
+        taken with the statistics that it keeps, in training too.
     input_shape : (C, H, W) or (1, C, H, W)
         Large enough to hold the whole field of the output, unless `at` is given.
     at : (int, int), optional
@@ -111,12 +137,15 @@ def measure_receptive_field(
         is left of it inside the input.
     channel : int, optional
         One output channel; the union over all of them unless given.
+    output : str or int, optional
+        Which of several outputs: a key or a place, joined by dots where they are nested ("maps.0").
 
     Raises
     ------
     ValueError
-        With the reason, if the field does not fit in the input, or if the module does something
-        that has no field (mixing all positions) or that cannot be traced.
+        With the reason, if the field does not fit in the input (one that is the whole image because
+        all positions are mixed does), if the module does something that cannot be traced, or if it
+        has several outputs and none of them is chosen.
 
     References
     ----------
@@ -125,38 +154,43 @@ def measure_receptive_field(
     """
     shape = image_shape(input_shape)
     state = stand_ins(module)
-    tape = Tape(empty_image(state, shape))
-    output = run_watched(module, state, input_shape, tape, tape.pixels)
-    if not isinstance(output, Tensor) or output.dim() != 4:
-        found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise ValueError(f"the module gives {found}, not a map (1, C', H', W') with positions")
-    _, channels, rows, columns = output.shape
+    tape = Tape(empty_image(state, shape), state)
+    with Exits(tape):
+        result = run_watched(module, state, input_shape, tape, tape.pixels)
+    maps = one_output(result, output)
+    if maps.dim() != 4:
+        raise ValueError(f"the module gives {tuple(maps.shape)}, not a map (1, C', H', W') with positions")
+    _, channels, rows, columns = maps.shape
     place = tuple(check_wholes("at", (rows // 2, columns // 2) if at is None else at, 0))
     if len(place) != 2 or place[0] >= rows or place[1] >= columns:
         raise ValueError(f"at={at!r} is not a position of the {rows}×{columns} output")
     which = slice(None) if channel is None else check_whole("channel", channel, 0, channels - 1)
     chosen = (0, which, *place)
 
-    support, clipped = tape.trace(output, chosen)
+    support, clipped, mixed = tape.trace(maps, chosen)
     if not support.any():
         raise ValueError("no input pixel reaches this output")
-    everything = (rows, columns) != (1, 1) and support.all()
-    if at is None and (clipped or everything):
+    filled = bool(support.all())
+    if at is None and not mixed and (clipped or ((rows, columns) != (1, 1) and filled)):
         raise ValueError(
             f"the field of the middle output does not fit in the {shape[2]}×{shape[3]} input: "
             "give a larger input_shape, or a position with at=(row, column)"
         )
-    stride = per_axis(_whole_if_can, tape.stride(output))
-    return MeasuredField(place, support, stride, clipped, lambda: _gradient(module, shape, chosen))
+    gradient = partial(_gradient, module, shape, output, chosen)
+    return MeasuredField(place, support, clipped, filled and mixed == 2, tape.stride(maps), gradient)
 
 
-def _gradient(module: nn.Module, shape: tuple[int, ...], chosen: tuple) -> np.ndarray:
+def _gradient(
+    module: nn.Module, shape: tuple[int, ...], output: str | int | None, chosen: tuple
+) -> np.ndarray:
     state = stand_ins(module, real=True)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(empty_image(state, ()))
-    with torch.enable_grad(), undisturbed():
+    # A module may write over what it is given, or what it has computed with: copies stay.
+    copies = torch.autograd.graph.saved_tensors_hooks(Tensor.clone, lambda saved: saved)
+    with torch.enable_grad(), undisturbed(), copies:
         noise.requires_grad_()
-        output = torch.func.functional_call(module, state, (noise,))
-        (gradient,) = torch.autograd.grad(output[chosen].sum(), noise)
+        result = torch.func.functional_call(module, state, (noise.clone(),))
+        (gradient,) = torch.autograd.grad(one_output(result, output)[chosen].sum(), noise)
     return gradient.abs().sum((0, 1)).double().cpu().numpy()
 
 

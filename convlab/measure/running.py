@@ -1,7 +1,7 @@
 """A module run once on an empty image, watched, and left as it was."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -10,7 +10,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from convlab.checks import check_wholes
+from convlab.checks import check_one_of, check_wholes
 
 
 class Watcher(TorchDispatchMode):
@@ -97,3 +97,32 @@ def empty_image(state: dict[str, Tensor], shape: tuple[int, ...]) -> Tensor:
     """Zeros where the parameters or buffers are, in the type of the first that holds fractions."""
     like = next((value for value in state.values() if value.is_floating_point()), torch.empty(0))
     return torch.zeros(shape).to(like)
+
+
+def _by_name(value: object, name: str) -> Iterator[tuple[str, Tensor]]:
+    """The tensors in dicts, lists and tuples, each with its keys and places joined by dots."""
+    if isinstance(value, Tensor):
+        yield name, value
+    elif isinstance(value, (Mapping, list, tuple)):
+        for key, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _by_name(inner, f"{name}.{key}" if name else str(key))
+
+
+def one_output(result: object, chosen: str | int | None) -> Tensor:
+    """The tensor of this name or place in what a module gives; unless named, the only one.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or with the names there are, if it isn't among them or none is named.
+    """
+    found = dict(_by_name((result,) if isinstance(result, Tensor) else result, ""))
+    if not found:
+        raise ValueError(
+            f"the module gives {type(result).__name__}, not a map (1, C', H', W') with positions"
+        )
+    if chosen is not None:
+        return found[check_one_of("output", str(chosen), found)]
+    if len(found) > 1:
+        raise ValueError(f"the module gives several outputs: choose one with output=, of: {', '.join(found)}")
+    return next(iter(found.values()))

@@ -138,7 +138,8 @@ def show_field(image: Photo, field: MeasuredField) -> Picture:
         row, column = field.center
         sheet["zoom"].set(xlim=(column - ZOOM / 2, column + ZOOM / 2), ylim=(row + ZOOM / 2, row - ZOOM / 2))
     draw.heat(sheet["heat"], field, "size of the gradient")
-    return sheet.says(f"One output {words.seen(field.size, field.support.sum())}.")
+    mixed = ": all positions are mixed, and so it would at any size" if field.everywhere else ""
+    return sheet.says(f"One output {words.seen(field.size, field.support.sum())}{mixed}.")
 
 
 def show_cost(cost: Cost, *, layer: int | None = None) -> Picture:
