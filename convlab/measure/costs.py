@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 from html import escape
 from math import prod
-from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 from torch.utils.flop_counter import flop_registry
 from torch.utils.module_tracker import ModuleTracker
 
@@ -103,8 +103,8 @@ class Cost:
         else:
             parts = [(one.name, one.kind, "×".join(map(str, one.output_shape[1:])), one) for one in counted]
         for kind in self.uncounted:
-            part = _sum(layer for layer in self.layers if layer.uncounted and layer.kind == kind)
-            parts.append((f"{len(part.layers)} uncounted", kind, "", part))
+            these = _sum(layer for layer in self.layers if layer.uncounted and layer.kind == kind)
+            parts.append((f"{len(these.layers)} uncounted", kind, "", these))
         parts += [(f"{len(rest.layers)} others", "", "", rest)] if rest.layers else []
         rows: list[tuple[str, ...]] = [("layer", "kind", "output", *NUMBERS)]
         for *texts, part in (*parts, ("in all", "", "", self)):
@@ -174,16 +174,18 @@ def _cost(module: nn.Module, input_shape: tuple[int, ...], shape: tuple[int, ...
     state = {name: _real(value) for name, value in stand_ins(module).items()}
     parameters = [state[name] for name, _ in module.named_parameters()]
     image = empty_image(state, shape)
-    fast_attention = torch.backends.mha.get_fastpath_enabled()
+    fast_attention, check = torch.backends.mha.get_fastpath_enabled(), vars(F).get("_verify_batch_size")
     torch.backends.mha.set_fastpath_enabled(False)  # it would do a whole layer as one unknown operation
+    # In training mode torch refuses to normalise one value per channel: that always gives zero, but costs the
+    # same. Eval mode would not refuse, but other layers may do something else in it.
+    vars(F)["_verify_batch_size"] = lambda size: None
     try:
-        # In training mode torch refuses a batch norm of one value per channel, since it would always give
-        # zero. It costs the same. To run in eval mode instead could change what else the module does.
-        with patch("torch.nn.functional._verify_batch_size"), ModuleTracker() as tracker:
+        with ModuleTracker() as tracker:
             meter = _Meter(tracker, image, state.values(), parameters)
             run_watched(module, state, input_shape, meter, image)
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_attention)
+        vars(F)["_verify_batch_size"] = check
     return replace(_sum(meter.layers), parameters=sum(parameter.numel() for parameter in parameters))
 
 
@@ -243,7 +245,7 @@ def _matrices(arguments: object) -> list[Tensor]:
 
 @cache
 def _may_multiply(packet: object) -> bool:
-    return packet not in _FLOPS and bool(_MAY_MULTIPLY.match(str(packet)))
+    return bool(_MAY_MULTIPLY.match(str(packet)))
 
 
 def _memory(tensor: Tensor) -> int:
@@ -272,7 +274,7 @@ class _Meter(Watcher):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs, packet = kwargs or {}, func.overloadpacket
         output = _without_arithmetic(func, args, kwargs)
-        inputs, outputs = tensors_in((args, kwargs)), tensors_in(output)
+        inputs, outputs = tensors_in([*args, *kwargs.values()]), tensors_in(output)
         fixed = [tensor for tensor in inputs if _memory(tensor) not in self._of_image]
         of_image = len(fixed) < len(inputs)
         if of_image:
@@ -282,13 +284,14 @@ class _Meter(Watcher):
             self._note_origins(func.is_view, inputs, outputs)
         if func.is_view or not outputs or not any(tensor.dim() for tensor in inputs):
             return output
+        flops = _FLOPS.get(packet)
+        uncounted = flops is None and _may_multiply(packet)
         # What multiplies: not what is added to a product, a mask, or (since it is no matrix) a bias.
-        factors = _matrices(args["add" in packet.__name__ : 3])
+        factors = _matrices(args["add" in packet.__name__ : 3]) if flops or uncounted else []
         # A constant stands for the image: a recurrent layer starts from zeros.
-        if of_image or (packet in _FLOPS and not all(self._origins(factor) for factor in factors)):
-            uncounted = _may_multiply(packet)
-            macs = _FLOPS[packet](*args, **kwargs, out_val=output) // 2 if packet in _FLOPS else 0
-            weights = sum(map(self._weigh, factors)) if macs or uncounted else 0
+        if of_image or not all(map(self._origins, factors)):
+            macs = flops(*args, **kwargs, out_val=output) // 2 if flops else 0
+            weights = sum(map(self._weigh, factors))
             used = frozenset().union(*map(self._origins, fixed))
             size = sum(self._unused.pop(key, 0) for key in used)
             moved = sum(tensor.numel() * tensor.element_size() for tensor in (*inputs, *outputs))
