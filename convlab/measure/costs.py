@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from html import escape
@@ -162,11 +163,10 @@ def cost(module: nn.Module, input_shape: tuple[int, ...]) -> Cost:
     if len(shape) == 4 and shape[0] == 1:
         try:
             return _cost(module, input_shape, shape)
-        except ValueError as refusal:
-            try:
+        except ValueError:
+            with suppress(ValueError):
                 return _cost(module, input_shape, (1, *shape))
-            except ValueError:
-                raise refusal from refusal.__cause__
+            raise
     return _cost(module, input_shape, (1, *shape))
 
 
@@ -214,6 +214,10 @@ _FLOPS = flop_registry | {
     _aten.dot: lambda left, *_, **__: 2 * left.numel(),
     _aten.vdot: lambda left, *_, **__: 2 * left.numel(),
 }
+_FLOPS |= {
+    getattr(_aten, f"{name}_"): _FLOPS[getattr(_aten, name)]
+    for name in ("addmm", "baddbmm", "addbmm", "addmv", "addr")
+}
 # Each step goes through every matrix; cuDNN has them in one list.
 _FLOPS |= dict.fromkeys(
     (_aten.mkldnn_rnn_layer, _aten._cudnn_rnn, _aten.miopen_rnn),
@@ -222,7 +226,7 @@ _FLOPS |= dict.fromkeys(
 # By name, since torch does not tell which operations multiply: all but torch's own, and, of these, what is
 # called like a product, a convolution, a recurrent layer, attention, a transform or linear algebra.
 _MAY_MULTIPLY = re.compile(
-    r"(?!aten\.)|(?!.*upsample).*(mm(?![ai])|mv(?!l)|dot|mul_?mat|matmul|conv(?!ert)|linear|attention|former"
+    r"(?!aten\.)|(?!.*upsample).*(mm(?![ai])|mv(?!l)|dot|matmul|conv(?!ert)|linear|attention|former"
     r"|(?<!fused_)(lstm|gru|rnn)|fft|linalg(?!_vector|_check)|(?<!re)solve|chol|cdist|pdist|euclid)"
 )
 # What takes long, and where its input stands among the arguments.
@@ -285,7 +289,7 @@ class _Meter(Watcher):
         if func.is_view or not outputs or not any(tensor.dim() for tensor in inputs):
             return output
         flops = _FLOPS.get(packet)
-        uncounted = flops is None and _may_multiply(packet)
+        uncounted = of_image and flops is None and _may_multiply(packet)
         # What multiplies: not what is added to a product, a mask, or (since it is no matrix) a bias.
         factors = _matrices(args["add" in packet.__name__ : 3]) if flops or uncounted else []
         # A constant stands for the image: a recurrent layer starts from zeros.
@@ -333,5 +337,11 @@ def _kind(func, args: tuple) -> str:
             return spec.kind
     if name in ("addmm", "mm"):
         return "linear"
-    name = name.strip("_").removeprefix("native_").removesuffix("_with_indices").replace("_", " ")
+    name = (
+        name.strip("_")
+        .removeprefix("native_")
+        .removeprefix("mkldnn_")
+        .removesuffix("_with_indices")
+        .replace("_", " ")
+    )
     return name if func.namespace == "aten" else f"{func.namespace} {name}"

@@ -1,5 +1,6 @@
 """A module run once on an empty image, watched, and left as it was."""
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,16 @@ class Watcher(TorchDispatchMode):
     def _should_skip_dynamo(cls) -> bool:
         # torch would load its whole compiler (80 MB, a second) only to switch it off in here.
         return False
+
+
+# What to do about an error of torch's, by a word that is in it.
+_ADVICE = {
+    "DataParallel": "it is a wrapper: give what it wraps, module.module",
+    "Jitted": "it is scripted: give the module that it was made from",
+    "required positional argument": "it takes more than one tensor: wrap it in a module that takes one image",
+    "omplex(<|F|D|H)": "its numbers are complex: wrap it in a module that makes the image complex first",
+    r"\bmeta\b": "a tensor on the meta device is neither parameter nor buffer: build the module on another",
+}
 
 
 class UntraceableError(ValueError):
@@ -52,17 +63,22 @@ def stand_ins(module: nn.Module, *, real: bool = False) -> dict[str, Tensor]:
     Raises
     ------
     ValueError
-        For what is no module, or one whose parameters wait for their first image; if they must be `real`,
-        for one on the meta device too.
+        For what is no module, or one whose parameters or buffers wait for their first image; if they must be
+        `real`, for one on the meta device too.
     """
-    if not isinstance(module, nn.Module) or any(map(is_lazy, module.parameters())):
+    if not isinstance(module, nn.Module):
         raise ValueError(
             f"module={module!r} must be a complete nn.Module; spec.module() makes one of a ConvSpec"
         )
+    if any(map(is_lazy, (*module.parameters(), *module.buffers()))):
+        name = type(module).__name__
+        raise ValueError(f"module={name} has lazy layers that never ran: run it once, module(image)")
     state = {name: value.detach() for name, value in module.named_parameters()}
     state |= {name: value.clone() for name, value in module.named_buffers()}
     if real and any(value.is_meta for value in state.values()):
-        raise ValueError("the module is on the meta device: it has no numbers to work with")
+        raise ValueError(
+            "the module is on the meta device: it has no numbers to work with, before module.to_empty(device=...)"
+        )
     return state
 
 
@@ -82,7 +98,7 @@ def run_watched(
     Raises
     ------
     ValueError
-        If the module does not take an image of this shape.
+        If the module does not take an image of this shape, with what to do where that is known.
     """
     try:
         with torch.no_grad(), undisturbed(), watcher:
@@ -90,10 +106,11 @@ def run_watched(
     except UntraceableError:
         raise
     except Exception as error:
-        raise ValueError(f"the module does not take input_shape={shape!r}: {error}") from error
+        reason = next((advice for word, advice in _ADVICE.items() if re.search(word, str(error))), error)
+        raise ValueError(f"the module does not take input_shape={shape!r}: {reason}") from error
 
 
 def empty_image(state: dict[str, Tensor], shape: tuple[int, ...]) -> Tensor:
     """Zeros where the parameters or buffers are, in the type of the first that holds fractions."""
     like = next((value for value in state.values() if value.is_floating_point()), torch.empty(0))
-    return torch.zeros(shape).to(like)
+    return torch.zeros(shape, dtype=like.dtype, device=like.device)
