@@ -220,7 +220,7 @@ _FLOPS |= {
 }
 # Each step goes through every matrix; cuDNN has them in one list.
 _FLOPS |= dict.fromkeys(
-    (_aten.mkldnn_rnn_layer, _aten._cudnn_rnn, _aten.miopen_rnn),
+    (_aten.mkldnn_rnn_layer, _aten._cudnn_rnn),
     lambda steps, *weights, **_: 2 * prod(steps.shape[:-1]) * sum(map(Tensor.numel, _matrices(weights[:2]))),
 )
 # By name, since torch does not tell which operations multiply: all but torch's own, and, of these, what is
@@ -315,7 +315,7 @@ class _Meter(Watcher):
             # view, holds no more numbers than that does.
             start = output.storage_offset() - inputs[0].storage_offset() if is_view else 0
             size = output.numel() if most is None else min(most, output.numel())
-            self._made_from[id(output)] = origins | {("from", start)} if start else origins, size
+            self._made_from[id(output)] = origins | {("from", start)} if start and origins else origins, size
 
     def _weigh(self, factor: Tensor) -> int:
         """How many weights a factor has that were not counted yet."""

@@ -77,7 +77,7 @@ def stand_ins(module: nn.Module, *, real: bool = False) -> dict[str, Tensor]:
     state |= {name: value.clone() for name, value in module.named_buffers()}
     if real and any(value.is_meta for value in state.values()):
         raise ValueError(
-            "the module is on the meta device: it has no numbers to work with, before module.to_empty(device=...)"
+            "the module is on the meta device: it has no numbers before module.to_empty(device=...)"
         )
     return state
 
