@@ -18,7 +18,14 @@ from torch.utils.module_tracker import ModuleTracker
 
 from convlab.arithmetic import ConvSpec
 from convlab.checks import check_wholes
-from convlab.measure.running import Watcher, empty_image, run_watched, stand_ins, tensors_in
+from convlab.measure.running import (
+    UntraceableError,
+    Watcher,
+    empty_image,
+    run_watched,
+    stand_ins,
+    tensors_in,
+)
 
 MOST_ROWS = 12
 NUMBERS = ("parameters", "weights", "macs", "bytes")  # of a layer, and of all
@@ -266,7 +273,7 @@ class _Meter(Watcher):
         super().__init__()
         self.layers: list[LayerCost] = []
         self._tracker = tracker
-        self._of_image = {_memory(image)}
+        self._image, self._of_image = image, {_memory(image)}
         # By identity, of what is not of the image: the parameters and buffers that it is made from, and how
         # many numbers it holds. All that is made is noted anew, since identities come back.
         self._made_from: dict[int, tuple[frozenset, int]] = {
@@ -277,6 +284,10 @@ class _Meter(Watcher):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs, packet = kwargs or {}, func.overloadpacket
+        if packet is _aten.unsqueeze and args[0] is self._image and args[1] == 0 and self._image.dim() < 4:
+            # How a layer for images takes (1, H, W): as one channel, and no batch.
+            shape = tuple(self._image.shape[1:])
+            raise UntraceableError(f"input_shape={shape} must be (C, H, W) or (1, C, H, W) for such a module")
         output = _without_arithmetic(func, args, kwargs)
         inputs, outputs = tensors_in([*args, *kwargs.values()]), tensors_in(output)
         fixed = [tensor for tensor in inputs if _memory(tensor) not in self._of_image]

@@ -71,8 +71,10 @@ def stand_ins(module: nn.Module, *, real: bool = False) -> dict[str, Tensor]:
             f"module={module!r} must be a complete nn.Module; spec.module() makes one of a ConvSpec"
         )
     if any(map(is_lazy, (*module.parameters(), *module.buffers()))):
-        name = type(module).__name__
-        raise ValueError(f"module={name} has lazy layers that never ran: run it once, module(image)")
+        raise ValueError(
+            f"module={type(module).__name__}(…) must be a complete nn.Module: its lazy layers never ran, "
+            "so run it once, module(image)"
+        )
     state = {name: value.detach() for name, value in module.named_parameters()}
     state |= {name: value.clone() for name, value in module.named_buffers()}
     if real and any(value.is_meta for value in state.values()):
