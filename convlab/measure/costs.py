@@ -18,14 +18,7 @@ from torch.utils.module_tracker import ModuleTracker
 
 from convlab.arithmetic import ConvSpec
 from convlab.checks import check_wholes
-from convlab.measure.running import (
-    UntraceableError,
-    Watcher,
-    empty_image,
-    run_watched,
-    stand_ins,
-    tensors_in,
-)
+from convlab.measure.running import Watcher, empty_image, run_watched, stand_ins, tensors_in
 
 MOST_ROWS = 12
 NUMBERS = ("parameters", "weights", "macs", "bytes")  # of a layer, and of all
@@ -179,8 +172,8 @@ def cost(module: nn.Module, input_shape: tuple[int, ...]) -> Cost:
 
 def _cost(module: nn.Module, input_shape: tuple[int, ...], shape: tuple[int, ...]) -> Cost:
     state = {name: _real(value) for name, value in stand_ins(module).items()}
-    parameters = [state[name] for name, _ in module.named_parameters()]
-    image = empty_image(state, shape)
+    unused = {id(state[name]): value.numel() for name, value in module.named_parameters()}
+    image, parameters = empty_image(state, shape), sum(unused.values())
     fast_attention, check = torch.backends.mha.get_fastpath_enabled(), vars(F).get("_verify_batch_size")
     torch.backends.mha.set_fastpath_enabled(False)  # it would do a whole layer as one unknown operation
     # In training mode torch refuses to normalise one value per channel: that always gives zero, but costs the
@@ -188,12 +181,12 @@ def _cost(module: nn.Module, input_shape: tuple[int, ...], shape: tuple[int, ...
     vars(F)["_verify_batch_size"] = lambda size: None
     try:
         with ModuleTracker() as tracker:
-            meter = _Meter(tracker, image, state.values(), parameters)
+            meter = _Meter(tracker, image, state, unused)
             run_watched(module, state, input_shape, meter, image)
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_attention)
         vars(F)["_verify_batch_size"] = check
-    return replace(_sum(meter.layers), parameters=sum(parameter.numel() for parameter in parameters))
+    return replace(_sum(meter.layers), parameters=parameters)
 
 
 def _real(value: Tensor) -> Tensor:
@@ -207,34 +200,30 @@ def _real(value: Tensor) -> Tensor:
     return one.expand(value.shape) if value.dim() > 1 else one.repeat(value.shape)
 
 
-_aten = torch.ops.aten
-# Of an operation's shapes; twice the multiply-adds. What torch's own table lacks is added.
-_attention = flop_registry[_aten._scaled_dot_product_flash_attention]
-_FLOPS = flop_registry | {
-    _aten._scaled_dot_product_flash_attention_for_cpu: _attention,
-    _aten._addmm_activation: flop_registry[_aten.addmm],
-    _aten._int_mm: flop_registry[_aten.mm],
-    _aten.addbmm: flop_registry[_aten.baddbmm],
-    _aten.mv: lambda matrix, *_, **__: 2 * matrix.numel(),
-    _aten.addmv: lambda _, matrix, *__, **___: 2 * matrix.numel(),
-    _aten.addr: lambda _, column, row, **__: 2 * column.numel() * row.numel(),
-    _aten.dot: lambda left, *_, **__: 2 * left.numel(),
-    _aten.vdot: lambda left, *_, **__: 2 * left.numel(),
-}
+# By name, of an operation's arguments; twice the multiply-adds. What torch's own table lacks is added.
+_FLOPS = {packet.__name__: formula for packet, formula in flop_registry.items()}
 _FLOPS |= {
-    getattr(_aten, f"{name}_"): _FLOPS[getattr(_aten, name)]
-    for name in ("addmm", "baddbmm", "addbmm", "addmv", "addr")
+    "_scaled_dot_product_flash_attention_for_cpu": _FLOPS["_scaled_dot_product_flash_attention"],
+    "_addmm_activation": _FLOPS["addmm"],
+    "_int_mm": _FLOPS["mm"],
+    "addbmm": _FLOPS["baddbmm"],
+    "mv": lambda matrix, *_, **__: 2 * matrix.numel(),
+    "addmv": lambda _, matrix, *__, **___: 2 * matrix.numel(),
+    "addr": lambda _, column, row, **__: 2 * column.numel() * row.numel(),
+    **dict.fromkeys(("dot", "vdot"), lambda left, *_, **__: 2 * left.numel()),
+    # Each step goes through every matrix; cuDNN has them in one list.
+    **dict.fromkeys(
+        ("mkldnn_rnn_layer", "_cudnn_rnn"),
+        lambda steps, *own, **_: 2 * prod(steps.shape[:-1]) * sum(map(Tensor.numel, _matrices(own[:2]))),
+    ),
 }
-# Each step goes through every matrix; cuDNN has them in one list.
-_FLOPS |= dict.fromkeys(
-    (_aten.mkldnn_rnn_layer, _aten._cudnn_rnn),
-    lambda steps, *weights, **_: 2 * prod(steps.shape[:-1]) * sum(map(Tensor.numel, _matrices(weights[:2]))),
-)
-# By name, since torch does not tell which operations multiply: all but torch's own, and, of these, what is
-# called like a product, a convolution, a recurrent layer, attention, a transform or linear algebra.
-_MAY_MULTIPLY = re.compile(
-    r"(?!aten\.)|(?!.*upsample).*(mm(?![ai])|mv(?!l)|dot|matmul|conv(?!ert)|linear|attention|former"
-    r"|(?<!fused_)(lstm|gru|rnn)|fft|linalg(?!_vector|_check)|(?<!re)solve|chol|cdist|pdist|euclid)"
+# Torch does not tell which other operations multiply: all but its own may, and, of these, what is called like
+# a product, a convolution, a recurrent layer, attention, a transform or linear algebra.
+_may_multiply = cache(
+    re.compile(
+        r"(?!aten\.)|(?!.*upsample).*(mm(?![ai])|mv(?!l)|dot|matmul|conv(?!ert)|linear|attention|former"
+        r"|(?<!fused_)(lstm|gru|rnn)|fft|linalg(?!_vector|_check)|(?<!re)solve|chol|cdist|pdist|euclid)"
+    ).match
 )
 # What takes long, and where its input stands among the arguments.
 _LABORIOUS = {"convolution": 0, "mm": 0, "addmm": 1}
@@ -254,11 +243,6 @@ def _matrices(arguments: object) -> list[Tensor]:
     return [tensor for tensor in tensors_in(arguments) if tensor.dim() > 1]
 
 
-@cache
-def _may_multiply(packet: object) -> bool:
-    return bool(_MAY_MULTIPLY.match(str(packet)))
-
-
 def _memory(tensor: Tensor) -> int:
     """The identity of what a tensor shares with its views: what is written into one is in the others."""
     return tensor.untyped_storage()._cdata if tensor.layout is torch.strided else id(tensor)
@@ -267,27 +251,22 @@ def _memory(tensor: Tensor) -> int:
 class _Meter(Watcher):
     """Notes what each operation costs that depends on the image."""
 
-    def __init__(
-        self, tracker: ModuleTracker, image: Tensor, state: Iterable[Tensor], parameters: list[Tensor]
-    ) -> None:
+    def __init__(self, tracker: ModuleTracker, image: Tensor, state: dict, unused: dict[int, int]) -> None:
         super().__init__()
         self.layers: list[LayerCost] = []
-        self._tracker = tracker
+        self._tracker, self._unused = tracker, unused
         self._image, self._of_image = image, {_memory(image)}
         # By identity, of what is not of the image: the parameters and buffers that it is made from, and how
         # many numbers it holds. All that is made is noted anew, since identities come back.
-        self._made_from: dict[int, tuple[frozenset, int]] = {
-            id(value): (frozenset({id(value)}), value.numel()) for value in state
-        }
-        self._unused = {id(parameter): parameter.numel() for parameter in parameters}
+        self._made_from = {id(value): (frozenset({id(value)}), value.numel()) for value in state.values()}
         self._weighed: set[frozenset] = set()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        kwargs, packet = kwargs or {}, func.overloadpacket
-        if packet is _aten.unsqueeze and args[0] is self._image and args[1] == 0 and self._image.dim() < 4:
-            # How a layer for images takes (1, H, W): as one channel, and no batch.
+        kwargs, name = kwargs or {}, func.overloadpacket.__name__
+        if name == "unsqueeze" and args[0] is self._image and args[1] == 0 and self._image.dim() < 4:
+            # So does a layer for images, when it takes (1, H, W) for one channel, and no batch.
             shape = tuple(self._image.shape[1:])
-            raise UntraceableError(f"input_shape={shape} must be (C, H, W) or (1, C, H, W) for such a module")
+            raise ValueError(f"it takes images, so input_shape={shape} must be (C, H, W) or (1, C, H, W)")
         output = _without_arithmetic(func, args, kwargs)
         inputs, outputs = tensors_in([*args, *kwargs.values()]), tensors_in(output)
         fixed = [tensor for tensor in inputs if _memory(tensor) not in self._of_image]
@@ -299,10 +278,10 @@ class _Meter(Watcher):
             self._note_origins(func.is_view, inputs, outputs)
         if func.is_view or not outputs or not any(tensor.dim() for tensor in inputs):
             return output
-        flops = _FLOPS.get(packet)
-        uncounted = of_image and flops is None and _may_multiply(packet)
+        flops = _FLOPS.get(name.removesuffix("_"))
+        uncounted = of_image and not flops and bool(_may_multiply(str(func.overloadpacket)))
         # What multiplies: not what is added to a product, a mask, or (since it is no matrix) a bias.
-        factors = _matrices(args["add" in packet.__name__ : 3]) if flops or uncounted else []
+        factors = _matrices(args["add" in name : 3]) if flops or uncounted else []
         # A constant stands for the image: a recurrent layer starts from zeros.
         if of_image or not all(map(self._origins, factors)):
             macs = flops(*args, **kwargs, out_val=output) // 2 if flops else 0
@@ -310,9 +289,9 @@ class _Meter(Watcher):
             used = frozenset().union(*map(self._origins, fixed))
             size = sum(self._unused.pop(key, 0) for key in used)
             moved = sum(tensor.numel() * tensor.element_size() for tensor in (*inputs, *outputs))
-            name = max(self._tracker.parents - {"Global"}, key=len).partition(".")[2]
+            inside = max(self._tracker.parents - {"Global"}, key=len).partition(".")[2]
             shape, kind = tuple(outputs[0].shape), _kind(func, args)
-            self.layers.append(LayerCost(name, kind, shape, size, weights, macs, moved, uncounted))
+            self.layers.append(LayerCost(inside, kind, shape, size, weights, macs, moved, uncounted))
         return output
 
     def _origins(self, tensor: Tensor) -> frozenset:
@@ -320,13 +299,13 @@ class _Meter(Watcher):
 
     def _note_origins(self, is_view: bool, inputs: list[Tensor], outputs: list[Tensor]) -> None:
         origins = frozenset().union(*map(self._origins, inputs))
-        most = self._made_from.get(id(inputs[0]), (origins, None))[1] if len(inputs) == 1 else None
         for output in outputs:
-            # One slice of a parameter is not another. What is made of one tensor, a copy or an expanded
-            # view, holds no more numbers than that does.
-            start = output.storage_offset() - inputs[0].storage_offset() if is_view else 0
-            size = output.numel() if most is None else min(most, output.numel())
-            self._made_from[id(output)] = origins | {("from", start)} if start and origins else origins, size
+            made_from, size = origins, output.numel()
+            if len(inputs) == 1:  # a copy or an expanded view holds no more numbers than what it is made of
+                size = min(size, self._made_from.get(id(inputs[0]), (origins, size))[1])
+            if is_view and origins and output.storage_offset() != inputs[0].storage_offset():
+                made_from |= {("from", output.storage_offset())}  # one slice of a parameter is not another
+            self._made_from[id(output)] = made_from, size
 
     def _weigh(self, factor: Tensor) -> int:
         """How many weights a factor has that were not counted yet."""
@@ -348,11 +327,5 @@ def _kind(func, args: tuple) -> str:
             return spec.kind
     if name in ("addmm", "mm"):
         return "linear"
-    name = (
-        name.strip("_")
-        .removeprefix("native_")
-        .removeprefix("mkldnn_")
-        .removesuffix("_with_indices")
-        .replace("_", " ")
-    )
+    name = name.strip("_").removeprefix("native_").removesuffix("_with_indices").replace("_", " ")
     return name if func.namespace == "aten" else f"{func.namespace} {name}"

@@ -78,9 +78,7 @@ def stand_ins(module: nn.Module, *, real: bool = False) -> dict[str, Tensor]:
     state = {name: value.detach() for name, value in module.named_parameters()}
     state |= {name: value.clone() for name, value in module.named_buffers()}
     if real and any(value.is_meta for value in state.values()):
-        raise ValueError(
-            "the module is on the meta device: it has no numbers before module.to_empty(device=...)"
-        )
+        raise ValueError("the module is on the meta device: module.to_empty(device=…) gives it numbers")
     return state
 
 
