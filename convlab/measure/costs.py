@@ -268,7 +268,7 @@ class _Meter(Watcher):
             shape = tuple(self._image.shape[1:])
             raise ValueError(f"it takes images, so input_shape={shape} must be (C, H, W) or (1, C, H, W)")
         output = _without_arithmetic(func, args, kwargs)
-        inputs, outputs = tensors_in([*args, *kwargs.values()]), tensors_in(output)
+        inputs, outputs = tensors_in((args, kwargs)), tensors_in(output)
         fixed = [tensor for tensor in inputs if _memory(tensor) not in self._of_image]
         of_image = len(fixed) < len(inputs)
         if of_image:
