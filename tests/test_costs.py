@@ -258,6 +258,11 @@ def test_a_bad_shape_is_refused_with_its_value(shape):
         cost(nn.Conv2d(3, 4, 3), shape)
 
 
+def test_a_shape_of_five_numbers_is_refused_although_the_module_would_take_it():
+    with pytest.raises(ValueError, match=r"input_shape=\(1, 1, 3, 8, 8\) must be"):
+        cost(nn.ReLU(), (1, 1, 3, 8, 8))
+
+
 def test_a_shape_that_the_module_does_not_take_is_refused():
     with pytest.raises(ValueError, match=r"does not take input_shape=\(5, 8, 8\)"):
         cost(nn.Conv2d(3, 4, 3), (5, 8, 8))
@@ -393,6 +398,17 @@ def test_weights_are_what_multiplies_and_comes_of_parameters_or_buffers(way):
     assert not module.c.any()
 
 
+def test_kernels_keep_their_weights_where_the_memory_was_the_images_before():
+    def convolved(m, x):
+        for kernel in m.kernels:
+            x.abs()
+            x = F.conv2d(x, kernel * 2)
+        return x
+
+    module = Calling(convolved, kernels=nn.ParameterList(parameter(3, 3, 1, 1) for _ in range(30)))
+    assert cost(module, (3, 5, 7)).weights == 30 * 9
+
+
 def test_attention_to_something_else_weighs_its_matrices_where_they_multiply():
     attention = nn.MultiheadAttention(8, 2, batch_first=True)
     module = Calling(lambda m, x: m.a(x.flatten(2).mT, *[x[..., :3].flatten(2).mT] * 2)[0], a=attention)
@@ -465,13 +481,14 @@ UNCOUNTED = {
     "quantized lstm": lambda: Calling(lambda m, x: m.l(x[0]), l=dynamic.LSTM(7, 4)),
     "fft r2c": lambda: Calling(lambda m, x: torch.fft.rfft(x)),
     "cdist forward": lambda: Calling(lambda m, x: torch.cdist(x, x)),
+    "cholesky inverse": lambda: Calling(lambda m, x: torch.cholesky_inverse(x[0, :, :3, :3] + torch.eye(3))),
     "linalg svd": lambda: Calling(lambda m, x: torch.linalg.svd(x)),
     "sparse addmm": lambda: Calling(lambda m, x: torch.sparse.mm(torch.eye(5).to_sparse(), x[0, 0])),
-    "convlab anything": lambda: Calling(lambda m, x: anything(x)),
+    "strange anything": lambda: Calling(lambda m, x: anything(x)),
 }
 
 
-@torch.library.custom_op("convlab::anything", mutates_args=())
+@torch.library.custom_op("strange::anything", mutates_args=())
 def anything(x: torch.Tensor) -> torch.Tensor:
     return x * 2
 
@@ -505,6 +522,7 @@ ORDINARY = {
     "others": Calling(lambda m, x: F.normalize(x.lgamma().float().sort(1)[0].cumsum(1)) * x.norm() + x.std()),
     "unfolded": nn.Sequential(nn.Unfold(2), nn.Fold((8, 6), 2), nn.Dropout(), nn.Flatten()),
     "sampled": Calling(lambda m, x: F.grid_sample(x, F.affine_grid(torch.eye(2, 3)[None], (1, 4, 5, 5)))),
+    "a constant": Calling(lambda m, x: x[..., :4] * torch.fft.rfft(torch.ones(8, 6)).real),
     "every layer that counts": nn.Sequential(
         nn.Conv2d(4, 8, 3), nn.ConvTranspose2d(8, 4, 3), nn.Linear(6, 6)
     ),
