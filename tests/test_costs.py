@@ -468,6 +468,10 @@ def test_recurrent_layers_cost_what_their_matrix_products_do(kind, options):
     assert found.uncounted == ()
 
 
+def test_a_recurrent_layer_is_called_so_in_the_table():
+    assert list(cost(nn.LSTM(7, 4), (5, 7)).kinds) == ["recurrent"]
+
+
 def test_a_recurrent_layer_on_a_gpu_is_counted_by_the_matrices_in_its_list():
     matrices = [torch.zeros(16, 7), torch.zeros(16, 4), torch.zeros(16), torch.zeros(16)]
     flops = costs._FLOPS["_cudnn_rnn"]

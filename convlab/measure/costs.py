@@ -33,7 +33,7 @@ class LayerCost:
     name : str
         Of the innermost module that runs it, as in ``named_modules()``; "" for the module itself.
     kind : str
-        ``ConvSpec.kind`` of a 2-D convolution; else "transposed", "linear" or torch's name.
+        ``ConvSpec.kind`` of a 2-D convolution; else "transposed", "linear", "recurrent" or torch's name.
     output_shape : (int, ...)
         With the leading 1 of the image.
     parameters, weights : int
@@ -327,5 +327,7 @@ def _kind(func, args: tuple) -> str:
             return spec.kind
     if name in ("addmm", "mm"):
         return "linear"
+    if "_rnn" in name:
+        return "recurrent"
     name = name.strip("_").removeprefix("native_").removesuffix("_with_indices").replace("_", " ")
     return name if func.namespace == "aten" else f"{func.namespace} {name}"
