@@ -266,6 +266,25 @@ def test_a_product_of_maps_has_a_cost_without_weights():
     assert "0 weights" in show_cost(cost(Gram(), (4, 8, 8))).alt
 
 
+def test_a_cost_says_the_weights_of_a_kernel_that_is_computed():
+    found = cost(nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 8, 3)), (4, 8, 9))
+    assert ", 288 weights, " in show_cost(found).alt
+
+
+def test_a_cost_names_what_is_not_counted():
+    whole = cost(nn.Sequential(nn.Conv2d(4, 8, 3), Spectrum()), (4, 8, 9))
+    for picture in (show_cost(whole), show_cost(whole, layer=1)):
+        assert picture.alt.endswith(f"{whole.bytes:,} bytes moved; not counted: fft r2c, fft c2c.")
+        assert_readable(picture.figure)
+    with pytest.raises(ValueError, match="no multiply-adds to show; not counted: fft r2c, fft c2c"):
+        show_cost(cost(Spectrum(), (4, 8, 9)))
+
+
+class Spectrum(nn.Module):
+    def forward(self, x):
+        return torch.fft.fft(torch.fft.rfft(x))
+
+
 def test_one_time_alone_is_not_compared():
     with pytest.raises(ValueError, match=r"timings=.* at least 2"):
         show_times({"ordinary": TIMINGS["ordinary"]})

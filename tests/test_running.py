@@ -113,11 +113,82 @@ def test_a_module_that_takes_no_image_is_refused_in_words(measure, module):
         (nn.ReLU, "must be a complete nn.Module"),
         (torch.relu, "must be a complete nn.Module"),
         (None, "module=None must be a complete nn.Module"),
-        (nn.LazyConv2d(4, 3), "must be a complete nn.Module"),
+        (nn.LazyConv2d(4, 3), "its lazy layers never ran, so run it once, module(image)"),
+        (
+            nn.Sequential(nn.LazyBatchNorm2d(affine=False)),
+            "module=Sequential(…) must be a complete nn.Module: its",
+        ),
     ],
-    ids=["spec", "class", "function", "None", "lazy"],
+    ids=["spec", "class", "function", "None", "lazy", "lazy buffers"],
 )
 def test_what_is_no_module_yet_is_refused_with_what_to_do(measure, given, words):
     with pytest.raises(ValueError, match="module") as caught:
         MEASURES[measure](given, (3, 9, 9))
     assert words in str(caught.value)
+
+
+class OnMeta(nn.Module):
+    """With a tensor that no one can tell from outside."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean = torch.zeros(3, 1, 1, device="meta")
+
+    def forward(self, x):
+        return x - self.mean
+
+
+def scripted():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.trace(nn.Conv2d(3, 4, 3), torch.zeros(1, 3, 9, 7))
+
+
+@pytest.mark.parametrize("measure", ["cost", "field", "time"])
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (lambda: nn.DataParallel(nn.Conv2d(3, 4, 3)), "it is a wrapper: give what it wraps, module.module"),
+        (scripted, "it is scripted: give the module that it was made from"),
+        (Two, "it takes more than one tensor: wrap it in a module that takes one image"),
+        (lambda: nn.Sequential(nn.Bilinear(7, 7, 2)), "it takes more than one tensor: wrap it"),
+        (
+            lambda: nn.Conv2d(3, 4, 3, dtype=torch.complex64),
+            "its numbers are complex: wrap it in a module that",
+        ),
+        (lambda: nn.Linear(7, 2, dtype=torch.complex64), "its numbers are complex: wrap it in a module that"),
+        (OnMeta, "a tensor on the meta device is neither parameter nor buffer: build the module on another"),
+    ],
+    ids=["wrapped", "scripted", "two", "two inside", "complex", "complex linear", "meta"],
+)
+def test_what_cannot_run_as_it_is_is_refused_with_what_to_do(measure, given, words):
+    with pytest.raises(ValueError, match=r"the module does not take input_shape=\(3, 9, 7\): ") as caught:
+        MEASURES[measure](given(), (3, 9, 7))
+    assert str(caught.value).partition("): ")[2].startswith(words)
+
+
+def test_what_is_to_do_helps():
+    lazy = nn.LazyConv2d(4, 3)
+    lazy(torch.zeros(1, 3, 9, 7))
+    complex_conv = nn.Conv2d(3, 4, 3, dtype=torch.complex64)
+    found = [
+        cost(module, (3, 9, 7)).weights
+        for module in (lazy, nn.DataParallel(lazy).module, Wrapped(complex_conv, lambda x: (x.cfloat(),)))
+    ]
+    assert found[:2] == [108, 108]
+    assert cost(Wrapped(nn.Bilinear(7, 7, 2), lambda x: (x, x)), (3, 9, 7)).weights == 98
+
+
+class Wrapped(nn.Module):
+    def __init__(self, module, given):
+        super().__init__()
+        self.module, self.given = module, given
+
+    def forward(self, x):
+        return self.module(*self.given(x))
+
+
+def test_a_module_in_memory_is_measured_where_new_tensors_have_none():
+    module = nn.Conv2d(3, 4, 3)
+    with torch.device("meta"):
+        assert cost(module, (3, 9, 7)).macs == 108 * 7 * 5

@@ -145,6 +145,8 @@ def show_field(image: Photo, field: MeasuredField) -> Picture:
 def show_cost(cost: Cost, *, layer: int | None = None) -> Picture:
     """Where a network's multiply-adds, weights and bytes go: by layer and by kind.
 
+    The sentence names what may multiply but is not counted.
+
     Parameters
     ----------
     cost : Cost
@@ -156,8 +158,9 @@ def show_cost(cost: Cost, *, layer: int | None = None) -> Picture:
     ValueError
         For what is no cost, or one without multiply-adds, or a layer that it does not have.
     """
-    if not check_type("cost", cost, Cost).macs:
-        raise ValueError("cost has no multiply-adds to show")
+    missing = f"not counted: {', '.join(cost.uncounted)}" if check_type("cost", cost, Cost).uncounted else ""
+    if not cost.macs:
+        raise ValueError(f"cost has no multiply-adds to show{'; ' * bool(missing)}{missing}")
     multiplying = [each for each in cost.layers if each.macs]
     chosen = None if layer is None else check_whole("layer", layer, 1, len(multiplying))
     left = page.panel("layers", 5, 3.2, left=0.5, below=0.55)
@@ -169,7 +172,8 @@ def show_cost(cost: Cost, *, layer: int | None = None) -> Picture:
     rows["bytes moved"]["others"] = cost.bytes - sum(rows["bytes moved"].values())
     charts.shares(sheet["shares"], rows, "shares by kind")
     shares = ", ".join(f"{kind} {part.macs / cost.macs:.1%}" for kind, part in kinds.items())
-    whole = f"{cost.macs:,} multiply-adds ({shares}), {cost.weights:,} weights, {cost.bytes:,} bytes moved."
+    whole = f"{cost.macs:,} multiply-adds ({shares}), {cost.weights:,} weights, {cost.bytes:,} bytes moved"
+    whole += f"; {missing}." if missing else "."
     if chosen is None:
         return sheet.says(whole)
     one = multiplying[chosen - 1]
