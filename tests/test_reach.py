@@ -383,7 +383,7 @@ UNKNOWN = [
         (1, 1),
     ),
     (
-        lambda x: x[..., 1:, 1:].reshape(1, 1, 2, 2, 2, 2).transpose(3, 4).reshape(1, 1, 4, 4),
+        lambda x: x[..., 1:, 1:].reshape(-1, 1, 2, 2, 2, 2).transpose(3, 4).reshape(-1, 1, 4, 4),
         "rearranges positions",
         (1, 1),
     ),
@@ -667,7 +667,7 @@ class Scaled(nn.Module):
         self.squeeze, self.mix = squeeze, nn.Conv2d(4, 4, 1)
 
     def forward(self, x):
-        return x * self.mix(self.squeeze(x)[..., None, None].reshape(1, 4, 1, 1)).sigmoid()
+        return x * self.mix(self.squeeze(x).reshape(1, 4, 1, 1)).sigmoid()
 
 
 class Across(nn.Module):
