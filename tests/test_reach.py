@@ -795,6 +795,7 @@ LINES = [
         lambda x: x * torch.cat([x.mean(1, True), x.amax(1, True), x.max(1, True)[0], x.min(1, True)[0]], 1),
         (1, 1),
     ),
+    (lambda x: x * F.avg_pool2d(x, (x.shape[2], 1)), (8, 1)),
     (lambda x: x.log_softmax(1), (1, 1)),
     (lambda x: x.log_softmax(2), (8, 1)),
     (lambda x: F.normalize(x), (1, 1)),
