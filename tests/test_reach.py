@@ -382,6 +382,11 @@ UNKNOWN = [
         "not those of the image",
         (1, 1),
     ),
+    (
+        lambda x: x[..., 1:, 1:].reshape(-1, 1, 2, 2, 2, 2).transpose(3, 4).reshape(-1, 1, 4, 4),
+        "rearranges positions",
+        (1, 1),
+    ),
     (lambda x: F.avg_pool2d((x + x.transpose(2, 3)), 1), "add joins branches", (1, 2)),
 ]
 
@@ -662,7 +667,7 @@ class Scaled(nn.Module):
         self.squeeze, self.mix = squeeze, nn.Conv2d(4, 4, 1)
 
     def forward(self, x):
-        return x * self.mix(self.squeeze(x)[..., None, None].reshape(1, 4, 1, 1)).sigmoid()
+        return x * self.mix(self.squeeze(x).reshape(1, 4, 1, 1)).sigmoid()
 
 
 class Across(nn.Module):
@@ -701,6 +706,7 @@ EVERYWHERE = {
     "batch norm that keeps nothing": nn.BatchNorm2d(4, track_running_stats=False).eval(),
     "layer norm of all": Lambda(lambda x: F.layer_norm(x, x.shape[1:])),
     "attention": Across(),
+    "channels asked": Lambda(lambda x: (x.flatten(2) @ x.flatten(2).mT @ x.flatten(2)).view(x.shape)),
     "DeepLab": Pooled(),
     "transform": Lambda(lambda x: torch.fft.fft2(x).abs()),
 }
@@ -713,14 +719,20 @@ def test_what_mixes_all_positions_sees_all_of_any_image_from_everywhere(name, sh
     for at in (None, (0, 0), (2, 1)):
         field = measure_receptive_field(positive(module), shape, at)
         assert field.everywhere
+        assert field.stride == ((2, 2) if name == "instance norm" else (1, 1))
         assert field.support.shape == shape[1:]
         assert field.support.all()
         assert "everywhere=True" in repr(field)
     assert felt(module, shape, (2, 1), 300 if "largest" in name else 1).all()
 
 
-def test_a_global_mean_sees_all_and_has_no_neighbours_to_be_a_step_from():
-    field = measure_receptive_field(nn.Sequential(nn.Conv2d(1, 1, 3), nn.AdaptiveAvgPool2d(1)), (1, 6, 7))
+@pytest.mark.parametrize(
+    "pool",
+    [nn.AdaptiveAvgPool2d(1), nn.AdaptiveMaxPool2d(1), Lambda(lambda x: x.mean(2, True).amax(3, True))],
+    ids=["mean", "largest", "one by one"],
+)
+def test_a_global_pool_sees_all_and_has_no_neighbours_to_be_a_step_from(pool):
+    field = measure_receptive_field(nn.Sequential(nn.Conv2d(1, 1, 3), pool), (1, 6, 7))
     assert (field.everywhere, field.size, field.stride, field.start) == (True, (6, 7), (0, 0), (0, 0))
 
 
@@ -764,11 +776,11 @@ def test_what_mixes_only_a_part_is_not_everywhere(function, touched):
 
 
 def test_a_group_norm_mixes_the_channels_of_a_group():
-    near_and_none = Lambda(lambda x: torch.cat([x, torch.zeros(1, 2, 6, 7)], 1))
-    net = nn.Sequential(near_and_none, nn.GroupNorm(2, 4))
-    assert measure_receptive_field(net, (2, 6, 7), channel=1).everywhere
+    one_of_four = Lambda(lambda x: torch.cat([x, torch.zeros(1, 3, 6, 7)], 1))
+    net = nn.Sequential(one_of_four, nn.GroupNorm(2, 4))
+    assert measure_receptive_field(net, (1, 6, 7), channel=1).everywhere
     with pytest.raises(ValueError, match="no input pixel"):
-        measure_receptive_field(net, (2, 6, 7), channel=2)
+        measure_receptive_field(net, (1, 6, 7), channel=2)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -783,6 +795,7 @@ LINES = [
         lambda x: x * torch.cat([x.mean(1, True), x.amax(1, True), x.max(1, True)[0], x.min(1, True)[0]], 1),
         (1, 1),
     ),
+    (lambda x: x * F.avg_pool2d(x, (x.shape[2], 1)), (8, 1)),
     (lambda x: x.log_softmax(1), (1, 1)),
     (lambda x: x.log_softmax(2), (8, 1)),
     (lambda x: F.normalize(x), (1, 1)),
