@@ -18,8 +18,8 @@ help: ## list these targets
 lab: .venv/.installed ## open JupyterLab at your own copies of the lessons, with LAB="--no-browser --port=8890" or other options of its own
 	$(BIN)/python tools/lab.py $(LAB)
 
-# Files of tests side by side, in the order of their names: what takes longest does not come last. Each worker may
-# have a browser, a server and kernels.
+# Files of tests side by side, in the order of their names: else those of few tests come last, of which some take
+# longest. Each worker may have a browser, a server and kernels.
 SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Types are checked with the versions that were tested: others declare others.

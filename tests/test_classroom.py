@@ -17,6 +17,7 @@ from explorers import LESSONS
 from test_frontend import MODULE
 
 ROOT = Path(__file__).resolve().parent.parent
+MAP = (ROOT / "notebooks" / "README.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "classroom.md").read_text(encoding="utf-8")
 # Takes counts and what happens, a move or an answer at a time; gives what the module asks meanwhile.
 ASKS = """\
@@ -240,6 +241,13 @@ def test_the_guide_s_limits_follow_from_its_table(bench, columns):
     assert "OMP_NUM_THREADS" in bench.THREADS
     assert GUIDE.count('"OMP_NUM_THREADS": "1"') == GUIDE.count('OMP_NUM_THREADS: "1"') == 1
     assert bench.THREADS == {"OMP_NUM_THREADS": "1"}
+
+
+def test_the_map_s_memory_of_a_lesson_holds_all_that_was_measured(columns):
+    least, most = map(int, re.search(r"A lesson takes (\d+) to (\d+) MB", MAP).groups())
+    largest = max(columns["the largest"])
+    assert least <= min(columns["a kernel"])
+    assert largest <= most < 1.2 * largest
 
 
 def test_what_a_class_needs_is_counted_from_the_classes_that_were_quick_enough(bench):

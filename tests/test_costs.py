@@ -325,7 +325,7 @@ def test_a_layer_whose_weights_are_computed_costs_what_it_does_without(layer, wa
     assert found.parameters == sum(each.parameters for each in found.layers)
 
 
-def test_spectral_norm_in_training_costs_what_the_issue_says():
+def test_spectral_norm_in_training_counts_no_power_iteration():
     module = parametrizations.spectral_norm(nn.Conv2d(3, 8, 3)).train()
     assert cost(module, (3, 10, 10)).macs == 8 * 8 * 8 * 27 == 13_824
 

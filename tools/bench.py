@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from bench_class import bench_class  # noqa: E402
 from bench_peers import bench_cost, bench_reach  # noqa: E402
 from browser import CHROMIUM, chromium, jupyter_lab, opened, read_by, run_all, write_notebook  # noqa: E402
+from drawn import SITE  # noqa: E402
 
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 WARM_UP, ROUNDS, LAST = 4, 42, 8  # steps of each kind, and how many dilations a slider has
@@ -258,14 +259,13 @@ def bench_steps() -> list[tuple[str, float | None, float, str]]:
 
 FIRST_VIEW = """async () => {
     await document.querySelector('.convlab figure img').decode();
-    const {startTime, loadEventEnd} = performance.getEntriesByType('navigation')[0];
-    return Math.max(performance.now(), loadEventEnd) - startTime;
+    return performance.now();
 }"""
 
 
 def bench_pages() -> list[tuple[str, float | None, float, str]]:
     """Pages that `make site` has made: how long until a lesson is there, what it reads, steps in it."""
-    pages = [page for lesson in LESSONS if (page := ROOT / "build" / "site" / f"{lesson.stem}.html").exists()]
+    pages = [page for lesson in LESSONS if (page := SITE / f"{lesson.stem}.html").exists()]
     if CHROMIUM is None or not pages:
         print("no Chromium here, or no pages (`make site` makes them): not measured")
         return []
